@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Networks: their cards, the store that keeps their files, and the runtime that executes them.
+//!
+//! The only house that knows ONNX Runtime. It knows nothing of GStreamer, events or Kafka.
+
+pub mod blazeface;
+pub mod engine;
+pub mod error;
+pub mod moonshine;
+pub mod picture;
+pub mod silero;
+
+pub use engine::{Engine, EngineConfig, Identity, Network, Provider};
+pub use error::{Error, Result};

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What Polygraph says, and the pure logic behind it.
+//!
+//! This crate knows nothing of GStreamer, Kafka or ONNX Runtime: times are nanoseconds, pictures are
+//! rectangles of 0..1, and every state machine is a plain value that a test can drive.
+
+pub mod accounting;
+pub mod event;
+pub mod geometry;
+pub mod record;
+pub mod results;

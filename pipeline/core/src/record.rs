@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The records that leave a pipeline: the payload of `application/x-polygraph` buffers, one JSON object a
+//! buffer, and the `data` of the CloudEvents that [`crate::event`] makes of them.
+//!
+//! Times are stream time in nanoseconds: the position in a file, the time since the start of a live epoch.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::accounting::Counters;
+use crate::results::{Face, Loudness, NetworkRef, TransitionKind};
+
+/// What an element says, before it has an envelope.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// An analysed picture with the sound that belongs to it.
+    Frame(Frame),
+    /// Words.
+    Transcript(Transcript),
+    /// A shot boundary.
+    Shot(Shot),
+}
+
+impl Record {
+    /// The time by which records of a stream are told apart and sorted.
+    pub fn pts_ns(&self) -> u64 {
+        match self {
+            Self::Frame(frame) => frame.pts_ns,
+            Self::Transcript(transcript) => transcript.start_ns,
+            Self::Shot(shot) => shot.pts_ns,
+        }
+    }
+}
+
+/// An analysed picture with the sound that belongs to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Frame {
+    /// When the picture is shown.
+    pub pts_ns: u64,
+    /// The faces, the best first; empty when none was found.
+    pub faces: Vec<Face>,
+    /// The sound at that moment; absent when there is none (see `missing`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub audio: Option<AudioState>,
+    /// The senses that were not there in time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
+    /// The networks behind the scores.
+    pub networks: Vec<NetworkRef>,
+}
+
+/// The sound at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AudioState {
+    /// Speech probability of the window around the picture; absent when speech activity is off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speech: Option<f32>,
+    /// EBU R 128 loudness.
+    pub loudness: Loudness,
+    /// Silence by the threshold and time of `polyvoice`.
+    pub silent: bool,
+}
+
+/// A sense that a frame had to do without, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// The stream has no sound, or it has ended or not begun.
+    AudioAbsent,
+    /// Sound exists but came after the wait was over.
+    AudioLate,
+    /// A hole in the sound.
+    AudioGap,
+}
+
+/// Words, revised until they are final.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Transcript {
+    /// Counts the utterances of a stream from 0.
+    pub utterance: u64,
+    /// Counts the revisions of an utterance from 0; the final one is the last.
+    pub revision: u32,
+    /// Start of the utterance.
+    pub start_ns: u64,
+    /// End of what was heard so far.
+    pub end_ns: u64,
+    /// No revision will follow.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// The words, joined.
+    pub text: String,
+    /// The words, one by one.
+    pub words: Vec<Word>,
+    /// How the words' times were made.
+    pub word_times: WordTimes,
+    /// The networks behind the text.
+    pub networks: Vec<NetworkRef>,
+}
+
+/// One word and where it was said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Word {
+    /// As written.
+    pub text: String,
+    /// Start.
+    pub start_ns: u64,
+    /// End.
+    pub end_ns: u64,
+    /// Mean probability that the recogniser gave the word's tokens, 0..1; not calibrated.
+    pub p: f32,
+}
+
+/// How the words' times were made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WordTimes {
+    /// Shared out over the speech of the utterance.
+    Estimated,
+    /// By forced alignment.
+    Aligned,
+}
+
+/// A shot boundary.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Shot {
+    /// First picture of the new shot.
+    pub pts_ns: u64,
+    /// How the shots are joined.
+    pub kind: TransitionKind,
+    /// Start of the transition.
+    pub start_ns: u64,
+    /// End of the transition.
+    pub end_ns: u64,
+    /// Strength, from 1 (the threshold); not a probability.
+    pub strength: f32,
+}
+
+/// What happens to a stream as a whole.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Stream {
+    /// What happened.
+    pub state: StreamState,
+    /// Stream time of it.
+    pub pts_ns: u64,
+    /// Why, for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What was counted so far.
+    pub counters: Counters,
+}
+
+/// The states that a stream tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StreamState {
+    /// The first data came.
+    Started,
+    /// The stream came to its end.
+    Ended,
+    /// An error ended it; `reason` says which and where.
+    Failed,
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What analysers found, as it travels beside the pictures and the sound inside a pipeline.
+//!
+//! Times here are the PTS of the buffers, in nanoseconds; [`crate::record`] has what leaves the pipeline.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::geometry::{Point, Rect};
+
+/// The version of the results' layout inside the metas; a reader refuses a newer one.
+pub const RESULTS_VERSION: u32 = 1;
+
+/// The network behind a score, so that a reader can tell two scores' origins apart.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+pub struct NetworkRef {
+    /// The card's name, e.g. `blazeface-back`.
+    pub name: String,
+    /// The card's version.
+    pub version: String,
+    /// SHA-256 of the network's file, hexadecimal.
+    pub sha256: String,
+    /// The execution provider that ran it: `cpu`, `cuda` or `tensorrt`.
+    pub provider: String,
+}
+
+/// A half-open range of PTS, in nanoseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PtsRange {
+    /// First nanosecond.
+    pub start_ns: u64,
+    /// One past the last nanosecond.
+    pub end_ns: u64,
+}
+
+/// The six points of a face that BlazeFace gives, in its order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FacePoints {
+    /// The eye at the left of the picture when the face is upright.
+    pub right_eye: Point,
+    /// The other eye.
+    pub left_eye: Point,
+    /// Tip of the nose.
+    pub nose: Point,
+    /// Centre of the mouth.
+    pub mouth: Point,
+    /// Tragion at the left of the picture.
+    pub right_ear: Point,
+    /// The other tragion.
+    pub left_ear: Point,
+}
+
+/// One face in one picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Face {
+    /// Identity through time. It survives short occlusions, and no cut.
+    pub track: u64,
+    /// The detector's box.
+    #[serde(rename = "box")]
+    pub rect: Rect,
+    /// Eyes, nose, mouth and ears.
+    pub points: FacePoints,
+    /// The detector's score, 0..1: not a probability.
+    pub score: f32,
+    /// How well the picture shows the face, 0..1: size, sharpness, pose. Not a probability.
+    pub quality: f32,
+    /// Found by the detector in this very picture; otherwise carried on by the tracker.
+    pub detected: bool,
+}
+
+/// The faces of one picture; an empty list says that somebody looked and found none.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FaceResults {
+    /// When the picture was shown.
+    pub pts: PtsRange,
+    /// The detector ran on this picture (`false`: boxes carried on by the tracker).
+    pub analysed: bool,
+    /// The faces, the best first.
+    pub faces: Vec<Face>,
+    /// The detector.
+    pub network: NetworkRef,
+}
+
+/// How one shot becomes the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransitionKind {
+    /// Between two neighbouring pictures.
+    Cut,
+}
+
+/// A shot boundary, found at the first picture of the new shot.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Transition {
+    /// How.
+    pub kind: TransitionKind,
+    /// PTS range of the transition; for a cut it starts and ends at the new shot's first picture.
+    pub pts: PtsRange,
+    /// Strength, from 0; 1 is the threshold. Not a probability.
+    pub strength: f32,
+}
+
+/// All that is known of one picture: the content of `PolyVideoMeta`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VideoResults {
+    /// Set on the first picture of a new shot.
+    pub transition: Option<Transition>,
+    /// Set when faces were looked for or carried on.
+    pub faces: Option<FaceResults>,
+}
+
+/// Loudness by EBU R 128 (ITU-R BS.1770), in LUFS. `None` under the -70 LUFS gate.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Loudness {
+    /// Over the last 400 ms.
+    pub momentary_lufs: Option<f32>,
+    /// Over the last 3 s.
+    pub short_term_lufs: Option<f32>,
+    /// Over the whole stream so far, gated.
+    pub integrated_lufs: Option<f32>,
+}
+
+/// Speech activity of one window of sound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SpeechWindow {
+    /// The window.
+    pub pts: PtsRange,
+    /// The network's speech probability, 0..1.
+    pub p: f32,
+}
+
+/// All that is known of one buffer of sound: the content of `PolyAudioMeta`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AudioResults {
+    /// The buffer's own range.
+    pub pts: PtsRange,
+    /// Speech windows that ENDED within this buffer, in order.
+    pub speech: Vec<SpeechWindow>,
+    /// Loudness at the buffer's end.
+    pub loudness: Loudness,
+    /// The sound has been under the silence threshold for the silence time.
+    pub silent: bool,
+    /// The speech-activity network; `None` when speech activity is off.
+    pub network: Option<NetworkRef>,
+}
