@@ -69,4 +69,16 @@ impl Network {
     pub fn identity(&self) -> &Identity {
         todo!()
     }
+
+    /// Checks a worker session out of the pool, within a deadline, and runs `call` with it on this thread.
+    pub fn run<R>(&self, call: impl FnOnce(&mut ort::session::Session) -> Result<R>) -> Result<R> {
+        let _ = call;
+        todo!()
+    }
+
+    /// Path of a verified file that the card lists beside the network, e.g. a tokenizer.
+    pub fn extra(&self, file: &str) -> Result<PathBuf> {
+        let _ = file;
+        todo!()
+    }
 }
