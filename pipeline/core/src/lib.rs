@@ -9,3 +9,4 @@ pub mod event;
 pub mod geometry;
 pub mod record;
 pub mod results;
+pub mod timeline;
