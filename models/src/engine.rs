@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One engine a process: the ONNX Runtime library, its environment, and the networks loaded so far.
-//! (Signatures agreed between the houses; the body is under construction.)
+//!
+//! On the processor each network has worker sessions of one thread that don't spin, one call each at a time and no
+//! added delay. The CUDA and TensorRT paths are complete but have not run on a GPU yet: only their refusals are
+//! tested.
 
-use std::{path::PathBuf, sync::Arc};
+mod library;
+mod network;
+mod pool;
+mod provider;
 
-use crate::error::Result;
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
+    thread,
+};
 
-/// The execution provider that is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Provider {
-    /// The best that can be had; falling back is allowed and reported.
-    #[default]
-    Auto,
-    /// The processor.
-    Cpu,
-    /// CUDA, or an error.
-    Cuda,
-    /// TensorRT, or an error.
-    TensorRt,
-}
+pub use network::{Identity, Network};
+pub use provider::{Placement, Provider, ProviderReport};
+
+use crate::{card, error::Result, store::Store};
 
 /// How to open an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,54 +33,94 @@ pub struct EngineConfig {
     pub workers: usize,
 }
 
-/// Where a score comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Identity {
-    /// The card's name.
-    pub name: String,
-    /// The card's version.
-    pub version: String,
-    /// SHA-256 of the file, hexadecimal.
-    pub sha256: String,
-    /// The provider that runs it: `cpu`, `cuda` or `tensorrt`.
-    pub provider: &'static str,
+impl Default for EngineConfig {
+    /// The default store, [`Provider::Auto`], and as many workers as there are cores.
+    fn default() -> Self {
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        Self { store: Store::default_dir(), provider: Provider::default(), workers }
+    }
 }
 
 /// The process's engine.
-pub struct Engine {}
+#[derive(Debug)]
+pub struct Engine {
+    config: EngineConfig,
+    store: Store,
+    environment: ort::environment::Environment,
+    chosen: provider::Chosen,
+    networks: Mutex<HashMap<String, Arc<Network>>>,
+}
 
 impl Engine {
     /// The engine of this process for `provider`, opened on first use with the default store and workers.
+    ///
+    /// # Errors
+    /// Those of [`Engine::open`]; a later call tries again.
     pub fn shared(provider: Provider) -> Result<Arc<Self>> {
-        let _ = provider;
-        todo!()
+        static SHARED: LazyLock<Mutex<HashMap<Provider, Arc<Engine>>>> = LazyLock::new(Mutex::default);
+        let mut shared = lock(&SHARED);
+        if let Some(engine) = shared.get(&provider) {
+            return Ok(engine.clone());
+        }
+        let engine = Arc::new(Self::open(EngineConfig { provider, ..EngineConfig::default() })?);
+        shared.insert(provider, engine.clone());
+        Ok(engine)
+    }
+
+    /// Loads the ONNX Runtime library, verified, and makes sure that the provider can be had.
+    /// `ORT_DYLIB_PATH`, when set, names the library instead of the store's.
+    ///
+    /// # Errors
+    /// [`crate::Error::Missing`], [`crate::Error::Changed`] or [`crate::Error::Library`] for the library;
+    /// [`crate::Error::Provider`] where `cuda` or `tensorrt` was asked for by name and something is missing.
+    pub fn open(config: EngineConfig) -> Result<Self> {
+        let store = Store::open(&config.store);
+        let (environment, library) = library::environment(&store)?;
+        let chosen = provider::choose(config.provider, &library)?;
+        Ok(Self { config, store, environment, chosen, networks: Mutex::default() })
     }
 
     /// The network of a card, verified and loaded on first use.
+    ///
+    /// # Errors
+    /// [`crate::Error::UnknownCard`]; [`crate::Error::Missing`], [`crate::Error::Changed`] or
+    /// [`crate::Error::Refused`] before anything is loaded; [`crate::Error::Runtime`] from the load.
     pub fn load(self: &Arc<Self>, card: &str) -> Result<Arc<Network>> {
-        let _ = card;
-        todo!()
+        // Held while loading: whoever wants the same network waits for it instead of loading it twice.
+        let mut networks = lock(&self.networks);
+        if let Some(network) = networks.get(card) {
+            return Ok(network.clone());
+        }
+        let network = Arc::new(Network::load(
+            &self.environment,
+            &self.store,
+            card::card(card)?,
+            &self.chosen,
+            self.config.workers,
+        )?);
+        networks.insert(card.to_owned(), network.clone());
+        Ok(network)
+    }
+
+    /// The store it loads from.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// How it was opened.
+    pub fn config(&self) -> &EngineConfig {
+        &self.config
+    }
+
+    /// Asked-for and actual provider and node counts of every network loaded so far, by card.
+    pub fn reports(&self) -> Vec<ProviderReport> {
+        let mut reports: Vec<_> = lock(&self.networks).values().map(|network| network.report().clone()).collect();
+        reports.sort_by(|a, b| a.network.cmp(&b.network));
+        reports
     }
 }
 
-/// A loaded network with its worker sessions.
-pub struct Network {}
-
-impl Network {
-    /// Where its scores come from.
-    pub fn identity(&self) -> &Identity {
-        todo!()
-    }
-
-    /// Checks a worker session out of the pool, within a deadline, and runs `call` with it on this thread.
-    pub fn run<R>(&self, call: impl FnOnce(&mut ort::session::Session) -> Result<R>) -> Result<R> {
-        let _ = call;
-        todo!()
-    }
-
-    /// Path of a verified file that the card lists beside the network, e.g. a tokenizer.
-    pub fn extra(&self, file: &str) -> Result<PathBuf> {
-        let _ = file;
-        todo!()
-    }
+/// A panic elsewhere leaves these maps whole: the poison says nothing of use.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Errors of this crate: each says what is wrong and what to do.
 
+use std::{io, path::PathBuf};
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -11,4 +13,98 @@ pub enum Error {
     /// ONNX Runtime said no.
     #[error("ONNX Runtime: {0}")]
     Runtime(String),
+    /// The ONNX Runtime library can't be loaded.
+    #[error("ONNX Runtime can't be loaded from {path}: {reason}")]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// Why not, and what to do.
+        reason: String,
+    },
+    /// The provider that was asked for by name can't be had.
+    #[error("provider `{provider}` can't be had: {missing}")]
+    Provider {
+        /// The provider.
+        provider: &'static str,
+        /// What is missing.
+        missing: String,
+    },
+    /// No such card.
+    #[error("there is no network `{name}`; known are {known}")]
+    UnknownCard {
+        /// What was asked for.
+        name: String,
+        /// The names that there are.
+        known: String,
+    },
+    /// A card that is no card.
+    #[error("card `{name}`: {reason}")]
+    Card {
+        /// The card.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file isn't in the store.
+    #[error("{path} is missing; fetch it with `polygraph models fetch {name}`")]
+    Missing {
+        /// The card, or `onnxruntime`.
+        name: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file's bytes aren't those of the card.
+    #[error(
+        "{path} is not the file of card `{name}`: its SHA-256 is {found}, not {expected}; \
+         delete it and run `polygraph models fetch {name}`"
+    )]
+    Changed {
+        /// The card, or `onnxruntime`.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 that the card gives.
+        expected: String,
+        /// SHA-256 of the file.
+        found: String,
+    },
+    /// A file is no network that may be loaded.
+    #[error("{path} is refused: {reason}")]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// All worker sessions were busy until the deadline.
+    #[error("network `{name}` had no free session within {waited_ms} ms: more streams than workers")]
+    Busy {
+        /// The card.
+        name: String,
+        /// How long the caller waited, in milliseconds.
+        waited_ms: u64,
+    },
+    /// The file system said no.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// Gives an I/O error the path it was about.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl<R> From<ort::Error<R>> for Error {
+    fn from(error: ort::Error<R>) -> Self {
+        // One line: ONNX Runtime's messages may go on with a stack trace.
+        Self::Runtime(error.message().lines().next().unwrap_or("unknown error").to_owned())
+    }
 }

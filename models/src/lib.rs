@@ -4,11 +4,15 @@
 //! The only house that knows ONNX Runtime. It knows nothing of GStreamer, events or Kafka.
 
 pub mod blazeface;
+pub mod card;
 pub mod engine;
 pub mod error;
 pub mod moonshine;
 pub mod picture;
 pub mod silero;
+pub mod store;
 
-pub use engine::{Engine, EngineConfig, Identity, Network, Provider};
+pub use card::{Card, card, cards};
+pub use engine::{Engine, EngineConfig, Identity, Network, Placement, Provider, ProviderReport};
 pub use error::{Error, Result};
+pub use store::Store;

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Model cards: what a network is, where its file comes from, what it takes and gives, and what it is worth.
+//!
+//! A card is a TOML file under `models/cards/`, compiled into the binary; its JSON Schema
+//! `models/cards/card.schema.json` is generated from these types. The idea of a card is that of Mitchell et al.,
+//! "Model Cards for Model Reporting" (2019), with the tensor contract added so that a program can check it.
+
+mod catalogue;
+mod validate;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use catalogue::{card, cards};
+
+/// The card of one network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Name in the store and in events: lower-case letters, digits and hyphens.
+    pub name: String,
+    /// Version, that of the package it comes from.
+    pub version: String,
+    /// Name for people.
+    pub title: String,
+    /// What it does, e.g. `face-detection`.
+    pub task: Task,
+    /// Where it is described: paper or repository.
+    pub reference: String,
+    /// The package that carries its files.
+    pub source: Source,
+    /// Its files; exactly one has the role `network`.
+    pub files: Vec<File>,
+    /// Terms of use.
+    pub licence: Licence,
+    /// Calls that a stream needs at default settings; the benchmark fails when more are made.
+    pub rates: Vec<Rate>,
+    /// What it takes.
+    pub inputs: Vec<Tensor>,
+    /// What it gives.
+    pub outputs: Vec<Tensor>,
+    /// Sizes of the named dimensions in the trial run of `polygraph models check`.
+    #[serde(default)]
+    pub trial: std::collections::BTreeMap<String, u64>,
+    /// From a decoder's data to the inputs, step by step.
+    pub preprocessing: Vec<String>,
+    /// From the outputs to results, step by step.
+    pub postprocessing: Vec<String>,
+    /// Which file and precision runs on which provider.
+    pub variants: Vec<Variant>,
+    /// What its scores mean.
+    pub calibration: Calibration,
+    /// How good it is, as measured by us.
+    pub quality: Quality,
+}
+
+/// What a network does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Task {
+    /// Boxes and landmarks of faces in a picture.
+    FaceDetection,
+    /// Speech or not, in a window of sound.
+    VoiceActivity,
+    /// Sound to features, for a recogniser's decoder.
+    SpeechEncoding,
+    /// Features to text.
+    SpeechDecoding,
+    /// Boxes of exposed and covered body parts in a picture.
+    NudityDetection,
+}
+
+/// The package that carries a network's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Source {
+    /// The package system whose client fetches it.
+    pub registry: Registry,
+    /// The package's name.
+    pub package: String,
+    /// Its exact version.
+    pub version: String,
+    /// SHA-256 of the archive, where every machine gets the same one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub archive_sha256: Option<String>,
+    /// Which wheel to take, where a package has one for each system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wheel: Option<Wheel>,
+}
+
+/// A package system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Registry {
+    /// Python's, through `pip`.
+    Pypi,
+    /// Node's, through `npm`.
+    Npm,
+}
+
+/// Tags of one wheel (PyPA, "Platform compatibility tags"), asked for by name so that the host's own Python,
+/// system and processor don't matter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Wheel {
+    /// Python version, e.g. `311`.
+    pub python: String,
+    /// ABI, e.g. `cp311` or `none`.
+    pub abi: String,
+    /// Platform, e.g. `manylinux_2_28_x86_64`.
+    pub platform: String,
+}
+
+/// A file of a network.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct File {
+    /// Name in the store, without folders.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// Exact path inside the archive.
+    pub path: String,
+    /// SHA-256, 64 lower-case hexadecimal digits.
+    pub sha256: String,
+    /// Size in bytes.
+    pub bytes: u64,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The graph with its weights.
+    Network,
+    /// Weights that the graph keeps in a file of their own (ONNX external data).
+    Weights,
+    /// Anything else, e.g. a tokenizer.
+    Extra,
+}
+
+/// Terms of use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Licence {
+    /// SPDX identifier.
+    pub spdx: String,
+    /// What it asks of a user, in a sentence or two.
+    pub terms: String,
+    /// Never fetched unless its user names it and accepts the licence.
+    pub must_accept: bool,
+}
+
+/// How often a stream calls the network.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Rate {
+    /// Calls ...
+    pub calls: f64,
+    /// ... per this.
+    pub per: Per,
+    /// Why so many.
+    pub why: String,
+}
+
+/// What calls are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Per {
+    /// One second of video.
+    SecondOfVideo,
+    /// One second of sound, speech or not.
+    SecondOfSound,
+    /// One second of speech.
+    SecondOfSpeech,
+    /// One finished utterance.
+    Utterance,
+    /// One second of sound given to one call of the recogniser.
+    SecondOfTranscribedSound,
+    /// One call of the recogniser, however long its sound.
+    Transcription,
+}
+
+/// One input or output.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tensor {
+    /// Name in the graph.
+    pub name: String,
+    /// Type of its elements.
+    #[serde(rename = "type")]
+    pub element: Element,
+    /// Dimensions, outermost first: a size, or a name for one that varies.
+    pub shape: Vec<Dim>,
+    /// Least and greatest value; none where any value is possible.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[f64; 2]>,
+    /// What the values mean, with units.
+    pub meaning: String,
+}
+
+/// Type of a tensor's elements, by ONNX's names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Element {
+    /// IEEE 754 single precision.
+    Float32,
+    /// IEEE 754 half precision.
+    Float16,
+    /// Signed, 64 bits.
+    Int64,
+    /// Signed, 32 bits.
+    Int32,
+    /// Unsigned, 8 bits.
+    Uint8,
+    /// Truth value.
+    Bool,
+}
+
+/// One dimension.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum Dim {
+    /// Always this many.
+    Fixed(u64),
+    /// Varies; the same name is the same size throughout one call.
+    Named(String),
+}
+
+/// Which file and precision runs on which provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// `cpu`, `cuda` or `tensorrt`.
+    pub provider: Target,
+    /// Precision of its arithmetic.
+    pub precision: Precision,
+    /// Which of the card's files.
+    pub file: String,
+    /// Whether it has run on such hardware, and where it hasn't, that plainly.
+    pub tested: bool,
+}
+
+/// A provider that executes networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Target {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU through CUDA.
+    Cuda,
+    /// An NVIDIA GPU through TensorRT.
+    Tensorrt,
+}
+
+/// Precision of a variant's arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// Single precision floats.
+    Fp32,
+    /// Half precision floats.
+    Fp16,
+    /// 8-bit integers with scales.
+    Int8,
+}
+
+/// What a network's scores mean.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// How scores were made probabilities.
+    pub method: CalibrationMethod,
+    /// What a score can be used for.
+    pub note: String,
+}
+
+/// How scores were made probabilities.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CalibrationMethod {
+    /// They were not: a score orders, it is no probability.
+    None,
+    /// Platt scaling (Platt, 1999).
+    Platt,
+    /// Temperature scaling (Guo et al., 2017).
+    Temperature,
+    /// Isotonic regression (Zadrozny and Elkan, 2002).
+    Isotonic,
+}
+
+/// How good a network is, as measured by us.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Quality {
+    /// What is known and what isn't.
+    pub note: String,
+    /// Figures; empty until measured.
+    #[serde(default)]
+    pub measured: Vec<Measurement>,
+}
+
+/// One figure.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Measurement {
+    /// Name of the measure, e.g. `word error rate`.
+    pub measure: String,
+    /// Its value ...
+    pub value: f64,
+    /// ... in this unit.
+    pub unit: String,
+    /// On which material.
+    pub data: String,
+    /// When, as YYYY-MM-DD.
+    pub date: String,
+    /// At which commit.
+    pub commit: String,
+}
+
+impl Card {
+    /// The file that holds the graph.
+    pub fn network(&self) -> Option<&File> {
+        self.files.iter().find(|file| file.role == Role::Network)
+    }
+
+    /// The file of that name.
+    pub fn file(&self, name: &str) -> Option<&File> {
+        self.files.iter().find(|file| file.name == name)
+    }
+
+    /// The variant for a provider, if the card has one.
+    pub fn variant(&self, target: Target) -> Option<&Variant> {
+        self.variants.iter().find(|variant| variant.provider == target)
+    }
+}
+
+impl Target {
+    /// Its name in configuration, events and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Tensorrt => "tensorrt",
+        }
+    }
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a card must be beyond its grammar.
+
+use std::collections::BTreeSet;
+
+use super::{Card, Dim, Role};
+use crate::{Error, Result};
+
+impl Card {
+    /// Reads a card from TOML and validates it.
+    ///
+    /// # Errors
+    /// [`Error::Card`] with the line of a grammar error, or with what is inconsistent.
+    pub fn from_toml(text: &str) -> Result<Self> {
+        let card: Self = toml::from_str(text)
+            .map_err(|error| Error::Card { name: "?".into(), reason: error.to_string().trim_end().into() })?;
+        card.validate()?;
+        Ok(card)
+    }
+
+    /// Says what is wrong with the card, if anything.
+    ///
+    /// # Errors
+    /// [`Error::Card`] with the first fault.
+    pub fn validate(&self) -> Result<()> {
+        let fail = |reason: String| Err(Error::Card { name: self.name.clone(), reason });
+        // Name and version become folders of the store, file names become files in it.
+        for (what, value) in [("name", &self.name), ("version", &self.version)] {
+            if !is_plain(value) {
+                return fail(format!(
+                    "{what} `{value}` must be letters, digits, `.`, `_` and `-`, not starting with `.` or `-`"
+                ));
+            }
+        }
+        if let Err(reason) =
+            self.validate_source().and_then(|()| self.validate_files()).and_then(|()| self.validate_tensors())
+        {
+            return fail(reason);
+        }
+        for variant in &self.variants {
+            if self.file(&variant.file).is_none() {
+                return fail(format!(
+                    "variant {} names the file `{}`, which the card doesn't list",
+                    variant.provider.as_str(),
+                    variant.file
+                ));
+            }
+        }
+        if self.variants.is_empty() {
+            return fail("it has no variants: say at least what runs on the CPU".into());
+        }
+        if let Some(rate) = self.rates.iter().find(|rate| !(rate.calls.is_finite() && rate.calls > 0.0)) {
+            return fail(format!("a rate of {} calls is no rate", rate.calls));
+        }
+        Ok(())
+    }
+
+    fn validate_source(&self) -> Result<(), String> {
+        let package = &self.source.package;
+        // Handed to a client's command line: no option, no URL, no path, no version range.
+        let plain = package.strip_prefix('@').unwrap_or(package);
+        if plain.is_empty() || !plain.split('/').all(is_plain) || plain.split('/').count() > 2 {
+            return Err(format!("source package `{package}` is no package name"));
+        }
+        if !is_plain(&self.source.version) {
+            return Err(format!("source version `{}` is no exact version", self.source.version));
+        }
+        match &self.source.archive_sha256 {
+            Some(sha256) if !is_sha256(sha256) => {
+                Err(format!("archive_sha256 `{sha256}` isn't 64 lower-case hexadecimal digits"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn validate_files(&self) -> Result<(), String> {
+        let mut names = BTreeSet::new();
+        for file in &self.files {
+            if !is_plain(&file.name) {
+                return Err(format!("file name `{}` must be a plain name without folders", file.name));
+            }
+            if !names.insert(&file.name) {
+                return Err(format!("file `{}` is listed twice", file.name));
+            }
+            if !is_sha256(&file.sha256) {
+                return Err(format!("sha256 of `{}` isn't 64 lower-case hexadecimal digits", file.name));
+            }
+            if file.bytes == 0 {
+                return Err(format!("`{}` can't have 0 bytes", file.name));
+            }
+        }
+        match self.files.iter().filter(|file| file.role == Role::Network).count() {
+            1 => Ok(()),
+            n => Err(format!("it has {n} files with the role `network`, not one")),
+        }
+    }
+
+    fn validate_tensors(&self) -> Result<(), String> {
+        if self.inputs.is_empty() || self.outputs.is_empty() {
+            return Err("it needs at least one input and one output".into());
+        }
+        for (side, tensors) in [("input", &self.inputs), ("output", &self.outputs)] {
+            let mut names = BTreeSet::new();
+            for tensor in tensors {
+                if !names.insert(&tensor.name) {
+                    return Err(format!("{side} `{}` is listed twice", tensor.name));
+                }
+                if let Some([least, greatest]) = tensor.range
+                    && !(least <= greatest && least.is_finite() && greatest.is_finite())
+                {
+                    return Err(format!("range {least} to {greatest} of {side} `{}` is empty", tensor.name));
+                }
+            }
+        }
+        for dim in self.inputs.iter().flat_map(|tensor| &tensor.shape) {
+            if let Dim::Named(name) = dim
+                && !self.trial.contains_key(name)
+            {
+                return Err(format!("inputs have the dimension `{name}`, but `trial` gives it no size"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && !name.starts_with(['.', '-'])
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+fn is_sha256(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A loaded network and its worker sessions.
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use ort::{
+    environment::Environment,
+    session::{Session, builder::GraphOptimizationLevel},
+};
+
+use super::{
+    pool::{Pool, Refusal},
+    provider::{self, Chosen, ProviderReport},
+};
+use crate::{
+    Error, Result,
+    card::{Card, File, Role, Target},
+    store::Store,
+};
+
+/// How long [`Network::run`] waits for a free worker.
+pub const CHECKOUT: Duration = Duration::from_secs(10);
+
+/// Where a score comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The card's name.
+    pub name: String,
+    /// The card's version.
+    pub version: String,
+    /// SHA-256 of the file, hexadecimal.
+    pub sha256: String,
+    /// The provider that runs it: `cpu`, `cuda` or `tensorrt`.
+    pub provider: &'static str,
+}
+
+/// A loaded network with its worker sessions.
+pub struct Network {
+    card: &'static Card,
+    file: &'static File,
+    identity: Identity,
+    report: ProviderReport,
+    environment: Environment,
+    store: Store,
+    pool: Pool<Session>,
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Network")
+            .field("identity", &self.identity)
+            .field("report", &self.report)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Network {
+    pub(super) fn load(
+        environment: &Environment,
+        store: &Store,
+        card: &'static Card,
+        chosen: &Chosen,
+        workers: usize,
+    ) -> Result<Self> {
+        let no_variant = || Error::Card {
+            name: card.name.clone(),
+            reason: format!("it has no variant for the provider {}", chosen.actual.as_str()),
+        };
+        let variant = card.variant(chosen.actual).ok_or_else(no_variant)?;
+        let file = card.file(&variant.file).ok_or_else(no_variant)?;
+        let first = session(environment, store, card, file, chosen.actual)?;
+        let report = ProviderReport {
+            network: card.name.clone(),
+            asked: chosen.asked,
+            actual: chosen.actual,
+            placements: provider::placements(&first)?,
+            fell_back: chosen.fell_back.clone(),
+        };
+        // A GPU takes one call at a time: more sessions would only hold more of its memory.
+        let limit = if chosen.actual == Target::Cpu { workers } else { 1 };
+        Ok(Self {
+            card,
+            file,
+            identity: Identity {
+                name: card.name.clone(),
+                version: card.version.clone(),
+                sha256: file.sha256.clone(),
+                provider: chosen.actual.as_str(),
+            },
+            report,
+            environment: environment.clone(),
+            store: store.clone(),
+            pool: Pool::new(first, limit),
+        })
+    }
+
+    /// Where its scores come from.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// Its card.
+    pub fn card(&self) -> &'static Card {
+        self.card
+    }
+
+    /// Asked-for against actual provider.
+    pub fn report(&self) -> &ProviderReport {
+        &self.report
+    }
+
+    /// Checks a worker session out of the pool, within [`CHECKOUT`], and runs `call` with it on this thread.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when no worker came free in time, the errors of [`super::Engine::load`] when a further worker
+    /// couldn't be made, and those of `call`.
+    pub fn run<R>(&self, call: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+        self.run_within(CHECKOUT, call)
+    }
+
+    /// [`Network::run`] with a wait of the caller's choice.
+    ///
+    /// # Errors
+    /// As for [`Network::run`].
+    pub fn run_within<R>(&self, wait: Duration, call: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
+        let make = || session(&self.environment, &self.store, self.card, self.file, self.report.actual);
+        let mut worker = self.pool.take(wait, make).map_err(|refusal| match refusal {
+            Refusal::Busy => Error::Busy {
+                name: self.card.name.clone(),
+                waited_ms: u64::try_from(wait.as_millis()).unwrap_or(u64::MAX),
+            },
+            Refusal::Make(error) => error,
+        })?;
+        call(&mut worker)
+    }
+
+    /// Path of a verified file that the card lists beside the network, e.g. a tokenizer.
+    ///
+    /// # Errors
+    /// [`Error::Card`] when the card has no such extra file; [`Error::Missing`] or [`Error::Changed`].
+    pub fn extra(&self, file: &str) -> Result<PathBuf> {
+        let listed = self.card.file(file).filter(|file| file.role == Role::Extra);
+        let file = listed.ok_or_else(|| Error::Card {
+            name: self.card.name.clone(),
+            reason: format!("it lists no extra file `{file}`"),
+        })?;
+        self.store.verified(self.card, file)
+    }
+}
+
+/// A session of one thread, made from bytes that were verified.
+fn session(environment: &Environment, store: &Store, card: &Card, file: &File, target: Target) -> Result<Session> {
+    let bytes = store.verified_bytes(card, file)?;
+    let (key, value) = provider::RECORD_PLACEMENT;
+    let builder = Session::builder(environment)?
+        .with_intra_threads(1)?
+        .with_inter_threads(1)?
+        .with_intra_op_spinning(false)?
+        .with_inter_op_spinning(false)?
+        .with_config_entry(key, value)?
+        .with_execution_providers(provider::dispatch(target))?;
+    // A build of ONNX Runtime without optimisers refuses the level, and runs all the same.
+    let mut builder =
+        builder.with_optimization_level(GraphOptimizationLevel::All).unwrap_or_else(|error| error.recover());
+    Ok(builder.commit_from_memory(&bytes)?)
+}

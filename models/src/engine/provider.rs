@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Execution providers: what was asked for, what was had, and how many nodes of a graph each runs.
+
+use std::{
+    ffi::{CStr, c_char},
+    fmt,
+    path::Path,
+    ptr,
+    str::FromStr,
+};
+
+use ort::{
+    AsPointer as _,
+    ep::{self, ExecutionProvider as _, ExecutionProviderDispatch},
+    session::Session,
+};
+
+use crate::{Error, Result, card::Target};
+
+/// The execution provider that is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Provider {
+    /// The best that can be had; falling back is allowed and reported.
+    #[default]
+    Auto,
+    /// The processor.
+    Cpu,
+    /// CUDA, or an error.
+    Cuda,
+    /// TensorRT, or an error.
+    TensorRt,
+}
+
+impl Provider {
+    /// Its name in configuration and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::TensorRt => "tensorrt",
+        }
+    }
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Provider {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Auto, Self::Cpu, Self::Cuda, Self::TensorRt]
+            .into_iter()
+            .find(|provider| provider.as_str() == text)
+            .ok_or_else(|| format!("`{text}` is no provider: auto, cpu, cuda or tensorrt"))
+    }
+}
+
+/// Nodes of a graph that one provider runs, after ONNX Runtime's optimisation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+    /// Name by ONNX Runtime, e.g. `CPUExecutionProvider`.
+    pub provider: String,
+    /// How many nodes.
+    pub nodes: usize,
+}
+
+/// Asked-for against actual provider of a loaded network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderReport {
+    /// The card.
+    pub network: String,
+    /// What was asked for.
+    pub asked: Provider,
+    /// What runs it.
+    pub actual: Target,
+    /// Nodes by provider, most first. Empty for a graph whose placement ONNX Runtime doesn't give.
+    pub placements: Vec<Placement>,
+    /// Why `auto` did not get what it would have liked.
+    pub fell_back: Option<String>,
+}
+
+impl fmt::Display for ProviderReport {
+    /// One line for the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: asked for {}, runs on {}", self.network, self.asked, self.actual.as_str())?;
+        for Placement { provider, nodes } in &self.placements {
+            write!(f, "; {nodes} nodes on {provider}")?;
+        }
+        match &self.fell_back {
+            Some(why) => write!(f, "; fell back: {why}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The provider that an engine settled on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Chosen {
+    pub(super) asked: Provider,
+    pub(super) actual: Target,
+    pub(super) fell_back: Option<String>,
+}
+
+/// Settles on a provider before anything is loaded, by what the library and the machine have.
+pub(super) fn choose(asked: Provider, library: &Path) -> Result<Chosen> {
+    let chosen = |actual, fell_back| Ok(Chosen { asked, actual, fell_back });
+    let named = |target: Target| match missing(target, library) {
+        None => chosen(target, None),
+        Some(missing) => Err(Error::Provider { provider: target.as_str(), missing }),
+    };
+    match asked {
+        Provider::Cpu => chosen(Target::Cpu, None),
+        Provider::Cuda => named(Target::Cuda),
+        Provider::TensorRt => named(Target::Tensorrt),
+        // Not TensorRT: its engines are built by a command, never during a stream.
+        Provider::Auto => match missing(Target::Cuda, library) {
+            None => chosen(Target::Cuda, None),
+            Some(missing) => chosen(Target::Cpu, Some(missing)),
+        },
+    }
+}
+
+/// What a provider lacks on this machine, in plain words.
+fn missing(target: Target, library: &Path) -> Option<String> {
+    let (available, provider_library) = match target {
+        Target::Cpu => return None,
+        Target::Cuda => (ep::CUDA::is_available(), "libonnxruntime_providers_cuda.so"),
+        Target::Tensorrt => (ep::TensorRT::is_available(), "libonnxruntime_providers_tensorrt.so"),
+    };
+    let mut lacks = Vec::new();
+    if !available.unwrap_or(false) {
+        lacks.push(format!("{} was built without it", library.display()));
+    }
+    let beside = library.parent().unwrap_or(Path::new(".")).join(provider_library);
+    if !beside.exists() {
+        lacks.push(format!("{provider_library} is not beside it (PyPI onnxruntime-gpu has both)"));
+    }
+    lacks.extend(absent_libraries(target));
+    (!lacks.is_empty()).then(|| lacks.join("; "))
+}
+
+/// System libraries that the provider needs and the loader can't find.
+fn absent_libraries(target: Target) -> Vec<String> {
+    let mut needed = vec![("libcuda.so.1", "NVIDIA's driver")];
+    if target == Target::Tensorrt {
+        needed.push(("libnvinfer.so.10", "TensorRT 10"));
+    }
+    needed
+        .into_iter()
+        .filter(|(name, _)| !loadable(name))
+        .map(|(name, of)| format!("{name} ({of}) is not installed"))
+        .collect()
+}
+
+fn loadable(name: &str) -> bool {
+    // SAFETY: NVIDIA's own libraries, whose initialisers have no preconditions; ONNX Runtime would load them next.
+    unsafe { libloading::Library::new(name) }.is_ok()
+}
+
+/// What a session is to be registered with. Failing is an error, not ONNX Runtime's silent fall to the processor.
+pub(super) fn dispatch(target: Target) -> Vec<ExecutionProviderDispatch> {
+    match target {
+        Target::Cpu => vec![],
+        Target::Cuda => vec![ep::CUDA::default().build().error_on_failure()],
+        Target::Tensorrt => {
+            vec![ep::TensorRT::default().build().error_on_failure(), ep::CUDA::default().build().error_on_failure()]
+        }
+    }
+}
+
+/// Session configuration that makes [`placements`] possible.
+pub(super) const RECORD_PLACEMENT: (&str, &str) = ("session.record_ep_graph_assignment_info", "1");
+
+/// Nodes by provider of a session that was made with [`RECORD_PLACEMENT`].
+pub(super) fn placements(session: &Session) -> Result<Vec<Placement>> {
+    let inner = session.inner();
+    let mut subgraphs: *const *const ort::sys::OrtEpAssignedSubgraph = ptr::null();
+    let mut count = 0;
+    // SAFETY: the session lives as long as `inner`; the pointers are written before they are read.
+    let status = unsafe { (ort::api().Session_GetEpGraphAssignmentInfo)(inner.ptr(), &mut subgraphs, &mut count) };
+    check(status)?;
+    let mut placements: Vec<Placement> = Vec::new();
+    for i in 0..count {
+        // SAFETY: ONNX Runtime gave an array of `count` pointers, valid as long as the session.
+        let (provider, nodes) = unsafe { subgraph(*subgraphs.add(i)) }?;
+        match placements.iter_mut().find(|placement| placement.provider == provider) {
+            Some(placement) => placement.nodes += nodes,
+            None => placements.push(Placement { provider, nodes }),
+        }
+    }
+    placements.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.provider.cmp(&b.provider)));
+    Ok(placements)
+}
+
+/// Provider and number of nodes of one subgraph.
+///
+/// # Safety
+/// `subgraph` must come from a session that is alive.
+unsafe fn subgraph(subgraph: *const ort::sys::OrtEpAssignedSubgraph) -> Result<(String, usize)> {
+    let mut name: *const c_char = ptr::null();
+    let mut nodes: *const *const ort::sys::OrtEpAssignedNode = ptr::null();
+    let mut count = 0;
+    // SAFETY: by the caller; both calls write their outputs or return a status that `check` turns into an error.
+    unsafe {
+        check((ort::api().EpAssignedSubgraph_GetEpName)(subgraph, &mut name))?;
+        check((ort::api().EpAssignedSubgraph_GetNodes)(subgraph, &mut nodes, &mut count))?;
+        Ok((CStr::from_ptr(name).to_string_lossy().into_owned(), count))
+    }
+}
+
+fn check(status: ort::sys::OrtStatusPtr) -> Result<()> {
+    // SAFETY: the status is fresh from an API call and handed over here alone.
+    unsafe { ort::Error::result_from_status(status) }.map_err(Error::from)
+}
