@@ -3,6 +3,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::picture::PictureError;
+
 /// A result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -83,6 +85,28 @@ pub enum Error {
         name: String,
         /// How long the caller waited, in milliseconds.
         waited_ms: u64,
+    },
+    /// A picture whose planes don't hold what they should.
+    #[error("picture: {0}")]
+    Picture(#[from] PictureError),
+    /// Sound that no network can hear.
+    #[error("sound: {0}")]
+    Sound(String),
+    /// A network answered otherwise than its card says.
+    #[error("network `{name}` answered against its contract: {reason}")]
+    Contract {
+        /// The card.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A list of tokens that can't be read.
+    #[error("{path} is no list of tokens: {reason}")]
+    Tokenizer {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The file system said no.
     #[error("{path}: {source}")]
