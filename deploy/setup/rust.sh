@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# The Rust toolchain, the build, and the networks that the built command fetches. Sourced by ./dev.
+
+readonly RUST_MINOR=92 # Cargo.toml's rust-version is 1.92
+
+check_cargo() {
+  # rustup changes only login shells' PATH.
+  command -v cargo >/dev/null || [[ ! -x "$HOME/.cargo/bin/cargo" ]] || PATH="$HOME/.cargo/bin:$PATH"
+  if ! cargo_is_new_enough && command -v rustup >/dev/null; then
+    say "updating Rust through rustup"
+    rustup toolchain install stable --profile minimal --component rustfmt --component clippy && rustup default stable
+  fi
+  cargo_is_new_enough ||
+    die "cargo 1.$RUST_MINOR or newer is missing: install it as https://rustup.rs says (Debian 13 and Ubuntu 24.04: apt-get install rustup && rustup default stable) and run again"
+}
+
+cargo_is_new_enough() {
+  local minor
+  minor="$(cargo --version 2>/dev/null | sed -n 's/^cargo 1\.\([0-9]*\)\..*/\1/p')" || return 1
+  [[ -n "$minor" ]] && ((minor >= RUST_MINOR))
+}
+
+build_release() {
+  if [[ ! -x target/release/polygraph ]]; then
+    say "building (a first build takes 5 to 10 minutes on two cores)"
+    cargo fetch --locked || die "the crates could not be downloaded: is the network there? Then run again"
+  fi
+  cargo build --release --locked --quiet "${@:---workspace}" || die "the build failed (see above)"
+}
+
+# ONNX Runtime and the networks, pinned by their cards: does nothing when they are there.
+fetch_networks() {
+  target/release/polygraph models fetch ||
+    die "the networks could not be fetched (see above): with the network there, run again"
+}
