@@ -11,7 +11,7 @@ mod pool;
 mod provider;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
     sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError},
     thread,
@@ -110,6 +110,11 @@ impl Engine {
     /// How it was opened.
     pub fn config(&self) -> &EngineConfig {
         &self.config
+    }
+
+    /// How often each network loaded so far was run, by card: see [`Network::runs`].
+    pub fn runs(&self) -> BTreeMap<String, u64> {
+        lock(&self.networks).iter().map(|(card, network)| (card.clone(), network.runs())).collect()
     }
 
     /// Asked-for and actual provider and node counts of every network loaded so far, by card.

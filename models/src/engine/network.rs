@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A loaded network and its worker sessions.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use ort::{
     environment::Environment,
@@ -43,6 +48,7 @@ pub struct Network {
     environment: Environment,
     store: Store,
     pool: Pool<Session>,
+    runs: AtomicU64,
 }
 
 impl fmt::Debug for Network {
@@ -91,6 +97,7 @@ impl Network {
             environment: environment.clone(),
             store: store.clone(),
             pool: Pool::new(first, limit),
+            runs: AtomicU64::new(0),
         })
     }
 
@@ -131,7 +138,13 @@ impl Network {
             },
             Refusal::Make(error) => error,
         })?;
+        self.runs.fetch_add(1, Ordering::Relaxed);
         call(&mut worker)
+    }
+
+    /// How often [`Network::run`] handed a session out so far: what the bench holds against the card's rates.
+    pub fn runs(&self) -> u64 {
+        self.runs.load(Ordering::Relaxed)
     }
 
     /// Path of a verified file that the card lists beside the network, e.g. a tokenizer.
