@@ -80,9 +80,10 @@ pub struct Source {
     pub package: String,
     /// Its exact version.
     pub version: String,
-    /// SHA-256 of the archive, where every machine gets the same one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub archive_sha256: Option<String>,
+    /// SHA-256 of the archive; every machine asks for the same one.
+    pub archive_sha256: String,
+    /// Size of the archive in bytes: what a download costs.
+    pub archive_bytes: u64,
     /// Which wheel to take, where a package has one for each system.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub wheel: Option<Wheel>,

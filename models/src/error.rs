@@ -78,6 +78,26 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A package can't be had.
+    #[error("{package} {version} can't be fetched: {reason}")]
+    Fetch {
+        /// The package.
+        package: String,
+        /// Its version.
+        version: String,
+        /// One line that says what to do.
+        reason: String,
+    },
+    /// A licence must be accepted by name first.
+    #[error("network `{name}` is under {spdx}, which must be accepted by name (`--accept {name}`): {terms}")]
+    NotAccepted {
+        /// The card.
+        name: String,
+        /// Its licence.
+        spdx: String,
+        /// What the licence asks.
+        terms: String,
+    },
     /// All worker sessions were busy until the deadline.
     #[error("network `{name}` had no free session within {waited_ms} ms: more streams than workers")]
     Busy {

@@ -3,13 +3,19 @@
 //!
 //! `<store>/networks/<card>/<version>/<file>` and `<store>/onnxruntime/<version>/libonnxruntime.so.<version>`.
 
+mod archive;
+mod client;
 mod digest;
+mod fetch;
 pub mod runtime;
 
 use std::{
     env, fs,
     path::{Path, PathBuf},
 };
+
+pub use client::Clients;
+pub use fetch::Progress;
 
 use crate::{
     Error, Result,
@@ -20,6 +26,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Store {
     root: PathBuf,
+    clients: Clients,
 }
 
 /// What the store has of a card.
@@ -45,7 +52,13 @@ impl Store {
 
     /// The store in that folder, which need not exist yet.
     pub fn open(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into() }
+        Self { root: root.into(), clients: Clients::default() }
+    }
+
+    /// The same store, fetching with other clients.
+    #[must_use]
+    pub fn with_clients(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 
     /// Its folder.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The engine with the real library and the real networks of the store.
 
+#![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
+
 use std::{panic, sync::Arc, thread, time::Duration};
 
 use ndarray::{Array2, Array3, Array4};

@@ -65,12 +65,10 @@ impl Card {
         if !is_plain(&self.source.version) {
             return Err(format!("source version `{}` is no exact version", self.source.version));
         }
-        match &self.source.archive_sha256 {
-            Some(sha256) if !is_sha256(sha256) => {
-                Err(format!("archive_sha256 `{sha256}` isn't 64 lower-case hexadecimal digits"))
-            }
-            _ => Ok(()),
+        if !is_sha256(&self.source.archive_sha256) {
+            return Err("archive_sha256 isn't 64 lower-case hexadecimal digits".into());
         }
+        Ok(())
     }
 
     fn validate_files(&self) -> Result<(), String> {

@@ -16,19 +16,38 @@ pub struct Pin {
     pub arch: &'static str,
     /// Platform tag of the wheel.
     pub platform: &'static str,
-    /// SHA-256 of the library.
+    /// SHA-256 of the wheel.
+    pub archive_sha256: &'static str,
+    /// Size of the wheel in bytes.
+    pub archive_bytes: u64,
+    /// SHA-256 of the library in it.
     pub sha256: &'static str,
-    /// Its size in bytes.
+    /// Size of the library in bytes.
     pub bytes: u64,
 }
 
-/// The architectures that ONNX Runtime is pinned for.
-pub const PINS: [Pin; 1] = [Pin {
-    arch: "x86_64",
-    platform: "manylinux_2_28_x86_64",
-    sha256: "6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f",
-    bytes: 34_824_680,
-}];
+/// Path of the library in the wheel.
+pub(super) const ENTRY: &str = "onnxruntime/capi/libonnxruntime.so.1.32.0";
+
+/// The architectures that ONNX Runtime is pinned for. Only x86_64 has been run.
+pub const PINS: [Pin; 2] = [
+    Pin {
+        arch: "x86_64",
+        platform: "manylinux_2_28_x86_64",
+        archive_sha256: "5a34fc4dfeb5a7b4a74c95dcba1e773d722abda720b474edf1b0c419dc6d163d",
+        archive_bytes: 27_773_237,
+        sha256: "6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f",
+        bytes: 34_824_680,
+    },
+    Pin {
+        arch: "aarch64",
+        platform: "manylinux_2_28_aarch64",
+        archive_sha256: "2303372a85299b6757b0e11e1cbf13e410ddf7e10c37f4b37e99d1c90e7daf7c",
+        archive_bytes: 23_195_070,
+        sha256: "49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a",
+        bytes: 27_165_936,
+    },
+];
 
 /// The pin of this machine.
 ///
