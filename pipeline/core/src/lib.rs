@@ -10,3 +10,5 @@ pub mod geometry;
 pub mod record;
 pub mod results;
 pub mod timeline;
+pub mod transcription;
+pub mod wer;

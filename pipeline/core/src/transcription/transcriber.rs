@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Ties the parts together: sound and speech windows in, work for the recogniser and transcripts out.
+
+use std::collections::VecDeque;
+
+use super::activity::{Segmenter, Utterance};
+use super::guard;
+use super::partials::{Partials, lengths};
+use super::sound::{Join, Sound};
+use super::words::{Spoken, share_out, words};
+use super::{Hypothesis, Settings};
+use crate::record::{Transcript, Word, WordTimes};
+use crate::results::{PtsRange, SpeechWindow};
+
+/// Sound that is kept beyond the pre-roll: speech windows may come this much later than their sound.
+const SLACK_NS: u64 = 1_000_000_000;
+
+/// What a job's answer will be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobKind {
+    /// A revision that others will follow; may be left out under load.
+    Partial,
+    /// The last word on an utterance.
+    Final,
+}
+
+/// Sound to be transcribed; give it back with the [`Hypothesis`] to [`Transcriber::answer`].
+#[derive(Debug)]
+pub struct Job {
+    /// Partial or final.
+    pub kind: JobKind,
+    /// 16 kHz mono.
+    pub wave: Vec<f32>,
+    /// Tokens already settled for the start of this sound.
+    pub prefix: Vec<u32>,
+    utterance: Utterance,
+    progress: Progress,
+}
+
+/// What is known of an utterance besides its speech.
+#[derive(Clone, Debug)]
+struct Progress {
+    partials: Partials,
+    /// Number and revisions of the utterance, once something has been said of it.
+    told: Option<(u64, u32)>,
+}
+
+impl Progress {
+    fn of(utterance: &Utterance) -> Self {
+        Self { partials: Partials::new(utterance), told: None }
+    }
+}
+
+/// The state machine of streaming recognition. Times are PTS in nanoseconds.
+#[derive(Debug)]
+pub struct Transcriber {
+    settings: Settings,
+    sound: Sound,
+    segmenter: Segmenter,
+    progress: Option<Progress>,
+    ended: VecDeque<Job>,
+    utterances: u64,
+}
+
+impl Transcriber {
+    /// A stream that begins.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            sound: Sound::default(),
+            segmenter: Segmenter::default(),
+            progress: None,
+            ended: VecDeque::new(),
+            utterances: 0,
+        }
+    }
+
+    /// How the stream is cut.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes how the stream is cut, from the next window on.
+    pub fn set_settings(&mut self, settings: Settings) {
+        self.settings = settings;
+    }
+
+    /// Takes sound, 16 kHz mono in -1..=1, ahead of its speech windows. Small holes become silence; a hole over a
+    /// second ends the utterance.
+    pub fn push_sound(&mut self, pts_ns: u64, samples: &[f32]) -> Join {
+        if self.sound.joins(pts_ns) == Join::Broken {
+            self.finish();
+        }
+        self.sound.push(pts_ns, samples)
+    }
+
+    /// Samples that were no finite numbers so far.
+    pub fn bad_samples(&self) -> u64 {
+        self.sound.bad_samples()
+    }
+
+    /// Takes the speech probability of the next window of sound.
+    pub fn push_speech(&mut self, window: SpeechWindow) {
+        let ended = self.segmenter.push(window, &self.settings);
+        self.end(ended);
+        let mut needed_ns = window.pts.end_ns.saturating_sub(self.settings.pre_roll_ns + SLACK_NS);
+        if let Some(open) = self.segmenter.open() {
+            needed_ns = needed_ns.min(open.start_ns);
+            self.progress.get_or_insert_with(|| Progress::of(open));
+        }
+        self.sound.drop_before(needed_ns);
+    }
+
+    /// Time goes on to `now_ns` without speech windows, as in a gap.
+    pub fn advance(&mut self, now_ns: u64) {
+        let ended = self.segmenter.advance(now_ns, &self.settings);
+        self.end(ended);
+    }
+
+    /// Nothing more will come, or not for now: ends the utterance that goes on.
+    pub fn finish(&mut self) {
+        let ended = self.segmenter.finish();
+        self.end(ended);
+    }
+
+    /// Forgets everything but the count of utterances, as at a flush.
+    pub fn reset(&mut self) {
+        self.sound.clear();
+        self.segmenter = Segmenter::default();
+        self.progress = None;
+        self.ended.clear();
+    }
+
+    fn end(&mut self, ended: Option<Utterance>) {
+        let Some(utterance) = ended else { return };
+        let progress = self.progress.take().unwrap_or_else(|| Progress::of(&utterance));
+        // Too little speech and nothing said of it: nothing to take back either.
+        if guard::heard(&utterance, &self.settings.guard).is_err() && progress.told.is_none() {
+            return;
+        }
+        let end_ns = utterance.heard_ns().min(utterance.speech_end_ns() + self.settings.pre_roll_ns);
+        let wave = self.sound.between(utterance.start_ns, end_ns).to_vec();
+        self.ended.push_back(Job { kind: JobKind::Final, wave, prefix: Vec::new(), utterance, progress });
+    }
+
+    /// The next stretch of sound to transcribe, if any. Ask until there is none after each speech window.
+    pub fn poll(&mut self) -> Option<Job> {
+        self.ended.pop_front().or_else(|| self.partial_job())
+    }
+
+    fn partial_job(&mut self) -> Option<Job> {
+        let utterance = self.segmenter.open()?;
+        let progress = self.progress.as_mut()?;
+        if !progress.partials.due(utterance, &self.settings) || guard::heard(utterance, &self.settings.guard).is_err() {
+            return None;
+        }
+        let (window, prefix) = progress.partials.begin(utterance.heard_ns(), &self.settings);
+        let wave = self.sound.between(window.start_ns, window.end_ns).to_vec();
+        Some(Job { kind: JobKind::Partial, wave, prefix, utterance: utterance.clone(), progress: progress.clone() })
+    }
+
+    /// Takes the recogniser's answer. Nothing comes of it when the guards refuse it, unless there are partials to
+    /// take back: then an empty final. `networks` of the transcript is empty.
+    pub fn answer(&mut self, job: Job, hypothesis: Hypothesis) -> Option<Transcript> {
+        let Job { kind, utterance, mut progress, .. } = job;
+        let spoken = guard::cut_repeats(words(&hypothesis.tokens));
+        let (timed, end_ns) = match kind {
+            JobKind::Partial => {
+                progress.partials.answer(spoken, &utterance);
+                let timed = progress.partials.words().map(|timed| (timed.word.clone(), timed.pts)).collect();
+                (timed, utterance.heard_ns())
+            }
+            JobKind::Final => (spread(spoken, &utterance), utterance.speech_end_ns()),
+        };
+        let believed = self.believes(&timed, &utterance);
+        let timed = if believed { timed } else { Vec::new() };
+        let transcript = self.tell(kind, timed, &utterance, end_ns, &mut progress);
+        if kind == JobKind::Partial {
+            self.progress = Some(progress);
+        }
+        transcript
+    }
+
+    fn believes(&self, timed: &[(Spoken, PtsRange)], utterance: &Utterance) -> bool {
+        let spoken: Vec<Spoken> = timed.iter().map(|(word, _)| word.clone()).collect();
+        let limits = &self.settings.guard;
+        guard::heard(utterance, limits).and_then(|()| guard::believed(&spoken, utterance.speech_ns(), limits)).is_ok()
+    }
+
+    /// The transcript of some words, and the book-keeping of its number and revision.
+    fn tell(
+        &mut self,
+        kind: JobKind,
+        timed: Vec<(Spoken, PtsRange)>,
+        utterance: &Utterance,
+        end_ns: u64,
+        progress: &mut Progress,
+    ) -> Option<Transcript> {
+        let is_final = kind == JobKind::Final;
+        if timed.is_empty() && (progress.told.is_none() || !is_final) {
+            return None;
+        }
+        let (number, revision) = match progress.told {
+            Some((number, revision)) => (number, revision + 1),
+            None => {
+                self.utterances += 1;
+                (self.utterances - 1, 0)
+            }
+        };
+        progress.told = Some((number, revision));
+        let word = |(word, pts): (Spoken, PtsRange)| Word {
+            text: word.text,
+            start_ns: pts.start_ns,
+            end_ns: pts.end_ns,
+            p: word.p,
+        };
+        let words: Vec<Word> = timed.into_iter().map(word).collect();
+        Some(Transcript {
+            utterance: number,
+            revision,
+            start_ns: speech_start(utterance),
+            end_ns,
+            is_final,
+            text: words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "),
+            words,
+            word_times: WordTimes::Estimated,
+            networks: Vec::new(),
+        })
+    }
+}
+
+fn speech_start(utterance: &Utterance) -> u64 {
+    utterance.speech().next().map_or(utterance.start_ns, |window| window.pts.start_ns)
+}
+
+/// Shares the words of a final out over the utterance's speech.
+fn spread(spoken: Vec<Spoken>, utterance: &Utterance) -> Vec<(Spoken, PtsRange)> {
+    let speech: Vec<PtsRange> = utterance.speech().map(|window| window.pts).collect();
+    let times = share_out(&lengths(spoken.iter()), &speech);
+    spoken.into_iter().zip(times).collect()
+}
