@@ -206,8 +206,6 @@ pub struct Tensor {
 pub enum Element {
     /// IEEE 754 single precision.
     Float32,
-    /// IEEE 754 half precision.
-    Float16,
     /// Signed, 64 bits.
     Int64,
     /// Signed, 32 bits.

@@ -8,7 +8,9 @@
 mod library;
 mod network;
 mod pool;
+mod profile;
 mod provider;
+mod session;
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,6 +21,7 @@ use std::{
 
 pub use network::{Identity, Network};
 pub use provider::{Placement, Provider, ProviderReport};
+pub(crate) use session::{builder, from_bytes};
 
 use crate::{card, error::Result, store::Store};
 
@@ -123,6 +126,11 @@ impl Engine {
         reports.sort_by(|a, b| a.network.cmp(&b.network));
         reports
     }
+}
+
+/// The environment of this process, opened with that store's library when it is the first.
+pub(crate) fn environment(store: &Store) -> Result<ort::environment::Environment> {
+    library::environment(store).map(|(environment, _)| environment)
 }
 
 /// A panic elsewhere leaves these maps whole: the poison says nothing of use.

@@ -5,6 +5,7 @@
 
 pub mod blazeface;
 pub mod card;
+pub mod check;
 pub mod engine;
 pub mod error;
 pub mod moonshine;
@@ -13,6 +14,7 @@ pub mod silero;
 pub mod store;
 
 pub use card::{Card, card, cards};
+pub use check::check;
 pub use engine::{Engine, EngineConfig, Identity, Network, Placement, Provider, ProviderReport};
 pub use error::{Error, Result};
 pub use store::Store;

@@ -5,7 +5,8 @@
 
 mod archive;
 mod client;
-mod digest;
+pub(crate) mod digest;
+pub(crate) mod external;
 mod fetch;
 pub mod runtime;
 

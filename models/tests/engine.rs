@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic in a test is its report")]
 
-use std::{panic, sync::Arc, thread, time::Duration};
+use std::{fs, panic, sync::Arc, thread, time::Duration};
 
 use ndarray::{Array2, Array3, Array4};
 use ort::value::TensorRef;
@@ -27,10 +27,6 @@ fn every_freely_licensed_network_loads_and_says_what_it_is() {
         let identity = network.identity();
         assert_eq!((&identity.name, &identity.version, identity.provider), (&card.name, &card.version, "cpu"));
         assert_eq!(Some(&identity.sha256), card.network().map(|file| &file.sha256));
-        // ONNX Runtime doesn't give the placement of graphs in its own format.
-        if card.network().is_some_and(|file| file.name.ends_with(".ort")) {
-            continue;
-        }
         let placements = &network.report().placements;
         assert_eq!(placements.len(), 1, "{}", network.report());
         assert_eq!(placements[0].provider, "CPUExecutionProvider");
@@ -135,4 +131,27 @@ fn auto_falls_back_and_says_so() {
     assert_eq!((report.asked, report.actual), (Provider::Auto, Target::Cpu));
     assert!(report.fell_back.as_ref().is_some_and(|why| why.contains("cuda")), "{report}");
     assert!(report.to_string().contains("fell back"), "{report}");
+}
+
+#[test]
+fn one_changed_byte_is_refused_by_name_before_the_load() {
+    // The library is a process's first one's; networks are each engine's own store's.
+    let real = engine(Provider::Cpu, 1);
+    let folder = tempfile::tempdir().unwrap();
+    let card = polygraph_models::card("blazeface-back").unwrap();
+    let store = Store::open(folder.path());
+    let path = store.path(card, &card.files[0]);
+    let changed = Engine::open(EngineConfig { store: folder.path().into(), provider: Provider::Cpu, workers: 1 });
+    let changed = Arc::new(changed.unwrap());
+    let missing = changed.load("blazeface-back").unwrap_err();
+    assert!(missing.to_string().ends_with("fetch it with `polygraph models fetch blazeface-back`"), "{missing}");
+    let mut bytes = fs::read(real.store().path(card, &card.files[0])).unwrap();
+    bytes[300_000] ^= 1;
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, &bytes).unwrap();
+    let refused = changed.load("blazeface-back").unwrap_err();
+    assert!(matches!(&refused, Error::Changed { path: named, .. } if *named == path), "{refused}");
+    bytes[300_000] ^= 1;
+    fs::write(&path, &bytes).unwrap();
+    changed.load("blazeface-back").unwrap();
 }

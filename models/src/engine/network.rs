@@ -8,18 +8,18 @@ use std::{
     time::Duration,
 };
 
-use ort::{
-    environment::Environment,
-    session::{Session, builder::GraphOptimizationLevel},
-};
+use ort::{environment::Environment, session::Session};
 
 use super::{
     pool::{Pool, Refusal},
-    provider::{self, Chosen, ProviderReport},
+    profile::Profile,
+    provider::{self, Chosen, Placement, ProviderReport},
+    session,
 };
 use crate::{
     Error, Result,
     card::{Card, File, Role, Target},
+    check::trial,
     store::Store,
 };
 
@@ -74,12 +74,12 @@ impl Network {
         };
         let variant = card.variant(chosen.actual).ok_or_else(no_variant)?;
         let file = card.file(&variant.file).ok_or_else(no_variant)?;
-        let first = session(environment, store, card, file, chosen.actual)?;
+        let (first, placements) = first_session(environment, store, card, file, chosen.actual)?;
         let report = ProviderReport {
             network: card.name.clone(),
             asked: chosen.asked,
             actual: chosen.actual,
-            placements: provider::placements(&first)?,
+            placements,
             fell_back: chosen.fell_back.clone(),
         };
         // A GPU takes one call at a time: more sessions would only hold more of its memory.
@@ -130,7 +130,10 @@ impl Network {
     /// # Errors
     /// As for [`Network::run`].
     pub fn run_within<R>(&self, wait: Duration, call: impl FnOnce(&mut Session) -> Result<R>) -> Result<R> {
-        let make = || session(&self.environment, &self.store, self.card, self.file, self.report.actual);
+        let make = || {
+            let builder = session::builder(&self.environment, self.report.actual)?;
+            session::open(builder, &self.store, self.card, self.file)
+        };
         let mut worker = self.pool.take(wait, make).map_err(|refusal| match refusal {
             Refusal::Busy => Error::Busy {
                 name: self.card.name.clone(),
@@ -161,19 +164,24 @@ impl Network {
     }
 }
 
-/// A session of one thread, made from bytes that were verified.
-fn session(environment: &Environment, store: &Store, card: &Card, file: &File, target: Target) -> Result<Session> {
-    let bytes = store.verified_bytes(card, file)?;
-    let (key, value) = provider::RECORD_PLACEMENT;
-    let builder = Session::builder(environment)?
-        .with_intra_threads(1)?
-        .with_inter_threads(1)?
-        .with_intra_op_spinning(false)?
-        .with_inter_op_spinning(false)?
-        .with_config_entry(key, value)?
-        .with_execution_providers(provider::dispatch(target))?;
-    // A build of ONNX Runtime without optimisers refuses the level, and runs all the same.
-    let mut builder =
-        builder.with_optimization_level(GraphOptimizationLevel::All).unwrap_or_else(|error| error.recover());
-    Ok(builder.commit_from_memory(&bytes)?)
+/// The session that every network has, and where its nodes were placed.
+fn first_session(
+    environment: &Environment,
+    store: &Store,
+    card: &Card,
+    file: &File,
+    target: Target,
+) -> Result<(Session, Vec<Placement>)> {
+    let builder = session::builder(environment, target)?;
+    // ONNX Runtime records no placement of graphs in its own format: there a profile of one run tells.
+    if !file.name.ends_with(".ort") {
+        let first = session::open(builder, store, card, file)?;
+        let placements = provider::placements(&first)?;
+        return Ok((first, placements));
+    }
+    let profile = Profile::new()?;
+    let mut first = session::open(builder.with_profiling(profile.prefix())?, store, card, file)?;
+    trial::run(&mut first, card)?;
+    let placements = profile.end(&mut first)?;
+    Ok((first, placements))
 }

@@ -2,6 +2,8 @@
 //! Execution providers: what was asked for, what was had, and how many nodes of a graph each runs.
 
 use std::{
+    cmp::Reverse,
+    collections::BTreeMap,
     ffi::{CStr, c_char},
     fmt,
     path::Path,
@@ -78,7 +80,7 @@ pub struct ProviderReport {
     pub asked: Provider,
     /// What runs it.
     pub actual: Target,
-    /// Nodes by provider, most first. Empty for a graph whose placement ONNX Runtime doesn't give.
+    /// Nodes by provider, most first. Of a graph in ONNX Runtime's own format (`.ort`) those that one run executed.
     pub placements: Vec<Placement>,
     /// Why `auto` did not get what it would have liked.
     pub fell_back: Option<String>,
@@ -184,17 +186,22 @@ pub(super) fn placements(session: &Session) -> Result<Vec<Placement>> {
     // SAFETY: the session lives as long as `inner`; the pointers are written before they are read.
     let status = unsafe { (ort::api().Session_GetEpGraphAssignmentInfo)(inner.ptr(), &mut subgraphs, &mut count) };
     check(status)?;
-    let mut placements: Vec<Placement> = Vec::new();
-    for i in 0..count {
+    let subgraphs = (0..count).map(|i| {
         // SAFETY: ONNX Runtime gave an array of `count` pointers, valid as long as the session.
-        let (provider, nodes) = unsafe { subgraph(*subgraphs.add(i)) }?;
-        match placements.iter_mut().find(|placement| placement.provider == provider) {
-            Some(placement) => placement.nodes += nodes,
-            None => placements.push(Placement { provider, nodes }),
-        }
+        unsafe { subgraph(*subgraphs.add(i)) }
+    });
+    Ok(by_provider(subgraphs.collect::<Result<Vec<_>>>()?))
+}
+
+/// Sums node counts by provider, most first.
+pub(super) fn by_provider(counts: impl IntoIterator<Item = (String, usize)>) -> Vec<Placement> {
+    let mut sums = BTreeMap::new();
+    for (provider, nodes) in counts {
+        *sums.entry(provider).or_insert(0) += nodes;
     }
-    placements.sort_by(|a, b| b.nodes.cmp(&a.nodes).then_with(|| a.provider.cmp(&b.provider)));
-    Ok(placements)
+    let mut placements: Vec<_> = sums.into_iter().map(|(provider, nodes)| Placement { provider, nodes }).collect();
+    placements.sort_by_key(|placement| Reverse(placement.nodes));
+    placements
 }
 
 /// Provider and number of nodes of one subgraph.
