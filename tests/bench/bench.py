@@ -31,6 +31,7 @@ import report
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "out/bench"
 CLIP = ROOT / "out/demo/programme.mp4"
+SECONDS = 120.0
 BIN = ROOT / "target/release"
 HOME = pathlib.Path(os.environ["POLYGRAPH_HOME"])
 
@@ -63,20 +64,16 @@ def speed(repeats: int) -> dict:
         ["ffmpeg", "-nostdin", "-v", "error", "-y", "-i", CLIP, "-vn", "-ac", "1", "-ar", "16000", "-f", "f32le", wave],
         check=True,
     )
-    # A first run, not counted: it warms the page cache and says what was heard, which the prescription needs.
+    # A first run, not counted: it warms the page cache.
     measure(analyze(CLIP, OUT / "analyze"))
-    summary = json.loads((OUT / "analyze/summary.json").read_text())
-    heard = calls.utterances(OUT / "analyze/events.ndjson")
-    prescribed = calls.prescribed(ROOT / "models/cards", seconds=calls.SECONDS, utterances=heard)
-    spans = OUT / "spans.txt"
-    spans.write_text("".join(f"{start} {end}\n" for start, end in calls.spans(heard)))
+    pictures = calls.prescribed(ROOT / "models/cards", SECONDS, 0.0, 0)["blazeface-back"]
 
     uri = f"uri={CLIP.as_uri()}"
     sink = "! queue ! fakesink sync=false"
     commands = {
         "a": analyze(CLIP, OUT / "analyze"),
         "b": ["gst-launch-1.0", "-q", "uridecodebin3", uri, "name=d", *f"d. {sink} d. {sink}".split()],
-        "c": [BIN / "networks-alone", wave, spans, prescribed["blazeface-back"]],
+        "c": [BIN / "networks-alone", wave, pictures],
         "d": [sys.executable, ROOT / "tests/bench/peer/peer.py", CLIP, HOME / "networks", OUT / "peer.ndjson"],
     }
     raw = {name: [] for name in commands}
@@ -84,12 +81,16 @@ def speed(repeats: int) -> dict:
         for name, command in commands.items():
             raw[name].append(measure(command, OUT / f"{name}.out"))
             print(f"  {repeat + 1}/{repeats} {name}: {raw[name][-1]}", file=sys.stderr)
+    alone = json.loads((OUT / "c.out").read_text())
     return {
         "raw": raw,
+        "heard": {"utterances": alone["utterances"], "speech_seconds": alone["speech_seconds"]},
         "calls": {
-            "prescribed": prescribed,
-            "polygraph": summary["network_runs"],
-            "networks_alone": json.loads((OUT / "c.out").read_text()),
+            "prescribed": calls.prescribed(
+                ROOT / "models/cards", SECONDS, alone["speech_seconds"], alone["utterances"]
+            ),
+            "polygraph": json.loads((OUT / "analyze/summary.json").read_text())["network_runs"],
+            "networks_alone": alone["runs"],
             "peer": json.loads((OUT / "d.out").read_text())["runs"],
         },
     }

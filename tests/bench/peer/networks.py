@@ -25,7 +25,7 @@ def session(path: pathlib.Path) -> ort.InferenceSession:
 class Faces:
     """BlazeFace, back-camera model."""
 
-    def __init__(self, folder: pathlib.Path, threshold: float = 0.5):
+    def __init__(self, folder: pathlib.Path, threshold: float = 0.65):
         self.session = session(folder / "blazeface-back/1.2.0/face_detection_back_256x256_barracuda.onnx")
         self.input = self.session.get_inputs()[0].name
         self.logit = np.log(threshold / (1 - threshold))

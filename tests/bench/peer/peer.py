@@ -20,8 +20,9 @@ from networks import RATE, WINDOW, Faces, Recogniser, VoiceActivity
 
 ANALYSIS_FPS = 5
 PARTIAL_EVERY = RATE // 2
-LONGEST = 4 * RATE
-PAUSE = RATE // 2
+PARTIAL_WINDOW = 4 * RATE
+LONGEST = 15 * RATE
+PAUSE = RATE * 6 // 10
 CUT = 27.0  # mean HSV difference, the usual default of content-aware cut detectors
 
 
@@ -44,7 +45,7 @@ class Video:
 
 
 class Audio:
-    """Speech activity on every window; partials every 500 ms of speech over at most 4 s, a final at each pause."""
+    """Speech activity on every window; partials every 500 ms over the last 4 s, a final over it all at each pause."""
 
     def __init__(self, networks: pathlib.Path, emit):
         self.activity, self.recogniser, self.emit = VoiceActivity(networks), Recogniser(networks), emit
@@ -70,7 +71,7 @@ class Audio:
         self.since_partial += WINDOW
         if self.quiet >= PAUSE or len(self.speech) >= LONGEST:
             self.final()
-        elif self.since_partial >= PARTIAL_EVERY:
+        elif self.quiet == 0 and self.since_partial >= PARTIAL_EVERY:
             self.since_partial = 0
             self.transcribe(final=False)
 
@@ -80,7 +81,7 @@ class Audio:
         self.since_partial = self.quiet = 0
 
     def transcribe(self, final: bool) -> None:
-        text = self.recogniser.transcribe(self.speech)
+        text = self.recogniser.transcribe(self.speech if final else self.speech[-PARTIAL_WINDOW:])
         self.emit({"kind": "transcript", "time": self.samples / RATE, "final": final, "text": text})
 
     def end(self) -> None:

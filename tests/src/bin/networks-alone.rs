@@ -1,59 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The networks alone, for the bench: what they cost without decoding, pipeline, joining and events.
 //!
-//! usage: `networks-alone WAVE SPANS PICTURES`
+//! usage: `networks-alone WAVE PICTURES`
 //!
-//! `WAVE` is 16 kHz mono sound as raw f32; every window of it goes through Silero. `SPANS` has the start and the end,
-//! in seconds, of one stretch of that sound a line; each is transcribed by Moonshine. BlazeFace looks at `PICTURES`
-//! pictures: its cost doesn't depend on what they show.
+//! `WAVE` is 16 kHz mono sound as raw f32; every window of it goes through Silero, and Moonshine hears what the
+//! policy of streaming recognition asks for. BlazeFace looks at `PICTURES` pictures: its cost doesn't depend on what
+//! they show. Prints the runs of each network, and the speech that they followed from, as JSON.
 
 use std::{env, error::Error, fs, path::Path};
 
+use polygraph_core::{
+    results::{PtsRange, SpeechWindow},
+    transcription::{self, Hypothesis, JobKind, Settings, Transcriber},
+};
 use polygraph_models::{
     Engine, Provider,
     blazeface::{DetectOptions, FaceDetector},
-    moonshine::Recogniser,
+    moonshine::{self, Recogniser},
     picture::{Matrix, Picture, PixelFormat},
     silero::{VoiceActivity, WINDOW},
 };
 
-const RATE: f64 = 16_000.0;
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 720;
+const WINDOW_NS: u64 = WINDOW as u64 * 1_000_000_000 / transcription::RATE;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [wave, spans, pictures] = arguments.as_slice() else {
-        return Err("usage: networks-alone WAVE SPANS PICTURES".into());
+    let [wave, pictures] = arguments.as_slice() else {
+        return Err("usage: networks-alone WAVE PICTURES".into());
     };
-    let wave = read_wave(wave.as_ref())?;
-    let spans = read_spans(spans.as_ref())?;
     let engine = Engine::shared(Provider::Cpu)?;
-
-    let detector = FaceDetector::load(&engine)?;
-    let planes = [vec![128; WIDTH * HEIGHT], vec![128; WIDTH * HEIGHT / 4], vec![128; WIDTH * HEIGHT / 4]];
-    let options = DetectOptions { threshold: 0.5, tiles: false };
-    for _ in 0..pictures.parse::<u32>()? {
-        detector.detect(&picture(&planes), &options)?;
-    }
-
-    let mut activity = VoiceActivity::load(&engine)?;
-    for window in wave.as_chunks::<WINDOW>().0 {
-        activity.push(window)?;
-    }
-
-    let recogniser = Recogniser::load(&engine)?;
-    for (start, end) in spans {
-        let [start, end] = [start, end].map(|seconds| ((seconds * RATE) as usize).min(wave.len()));
-        recogniser.transcribe(&wave[start..end], &[])?;
-    }
-
-    println!("{}", serde_json::to_string(&engine.runs())?);
+    look(&FaceDetector::load(&engine)?, pictures.parse()?)?;
+    let mut listener = Listener {
+        activity: VoiceActivity::load(&engine)?,
+        recogniser: Recogniser::load(&engine)?,
+        transcriber: Transcriber::new(Settings::default()),
+        utterances: 0,
+        speech_samples: 0,
+    };
+    listener.hear(&read_wave(wave.as_ref())?)?;
+    let counts = serde_json::json!({
+        "runs": engine.runs(),
+        "utterances": listener.utterances,
+        "speech_seconds": listener.speech_samples as f64 / transcription::RATE as f64,
+    });
+    println!("{counts}");
     Ok(())
 }
 
-fn picture(planes: &[Vec<u8>; 3]) -> Picture<'_> {
-    Picture {
+fn look(detector: &FaceDetector, pictures: u32) -> Result<(), Box<dyn Error>> {
+    let planes = [vec![128; WIDTH * HEIGHT], vec![128; WIDTH * HEIGHT / 4], vec![128; WIDTH * HEIGHT / 4]];
+    let picture = Picture {
         format: PixelFormat::I420,
         width: WIDTH,
         height: HEIGHT,
@@ -62,19 +60,52 @@ fn picture(planes: &[Vec<u8>; 3]) -> Picture<'_> {
         matrix: Matrix::Bt709,
         full_range: false,
         pixel_aspect: 1.0,
+    };
+    for _ in 0..pictures {
+        detector.detect(&picture, &DetectOptions::default())?;
     }
+    Ok(())
+}
+
+struct Listener {
+    activity: VoiceActivity,
+    recogniser: Recogniser,
+    transcriber: Transcriber,
+    utterances: u64,
+    speech_samples: usize,
+}
+
+impl Listener {
+    fn hear(&mut self, wave: &[f32]) -> Result<(), Box<dyn Error>> {
+        for (index, window) in (0..).zip(wave.as_chunks::<WINDOW>().0) {
+            let pts = PtsRange { start_ns: index * WINDOW_NS, end_ns: (index + 1) * WINDOW_NS };
+            self.transcriber.push_sound(pts.start_ns, window);
+            self.transcriber.push_speech(SpeechWindow { pts, p: self.activity.push(window)? });
+            self.transcribe()?;
+        }
+        self.transcriber.finish();
+        self.transcribe()
+    }
+
+    fn transcribe(&mut self) -> Result<(), Box<dyn Error>> {
+        while let Some(job) = self.transcriber.poll() {
+            if job.kind == JobKind::Final {
+                self.utterances += 1;
+                self.speech_samples += job.wave.len();
+            }
+            let heard = self.recogniser.transcribe(&job.wave, &job.prefix)?;
+            let tokens = heard.tokens.into_iter().map(token).collect();
+            self.transcriber.answer(job, Hypothesis { tokens, complete: heard.complete });
+        }
+        Ok(())
+    }
+}
+
+fn token(token: moonshine::Token) -> transcription::Token {
+    transcription::Token { id: token.id, text: token.text, p: token.p }
 }
 
 fn read_wave(path: &Path) -> Result<Vec<f32>, Box<dyn Error>> {
     let bytes = fs::read(path)?;
     Ok(bytes.as_chunks::<4>().0.iter().map(|sample| f32::from_le_bytes(*sample)).collect())
-}
-
-fn read_spans(path: &Path) -> Result<Vec<(f64, f64)>, Box<dyn Error>> {
-    let mut spans = Vec::new();
-    for line in fs::read_to_string(path)?.lines() {
-        let (start, end) = line.split_once(' ').ok_or_else(|| format!("{}: `{line}`: no span", path.display()))?;
-        spans.push((start.parse()?, end.parse()?));
-    }
-    Ok(spans)
 }
