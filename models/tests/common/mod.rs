@@ -94,3 +94,52 @@ impl Yuv {
         }
     }
 }
+
+/// The passage of A Tale of Two Cities that the Moonshine package carries, 44 s at 16 kHz.
+pub fn two_cities() -> Vec<f32> {
+    let mut reader = hound::WavReader::open(media("two_cities.wav")).unwrap();
+    assert_eq!((reader.spec().sample_rate, reader.spec().channels), (48_000, 1));
+    let wave: Vec<f32> = reader.samples::<i16>().map(|sample| f32::from(sample.unwrap()) / 32_768.0).collect();
+    third(&wave)
+}
+
+/// A third of the rate, behind a windowed-sinc low-pass filter.
+fn third(wave: &[f32]) -> Vec<f32> {
+    const HALF: isize = 36;
+    let tap = |i: isize| {
+        let x = i as f32 * std::f32::consts::PI / 3.3;
+        let window = 0.5 + 0.5 * (std::f32::consts::PI * i as f32 / (HALF + 1) as f32).cos();
+        if i == 0 { window / 3.3 } else { window * x.sin() / x / 3.3 }
+    };
+    let taps: Vec<f32> = (-HALF..=HALF).map(tap).collect();
+    let at = |centre: usize| {
+        let sample = |i: isize| usize::try_from(centre as isize + i).ok().and_then(|i| wave.get(i)).unwrap_or(&0.0);
+        taps.iter().zip(-HALF..=HALF).map(|(tap, i)| tap * sample(i)).sum()
+    };
+    (0..wave.len()).step_by(3).map(at).collect()
+}
+
+/// Deterministic white noise of that peak.
+pub fn white_noise(samples: usize, peak: f32) -> Vec<f32> {
+    let mut state = 0x2545_F491_4F6C_DD1Du64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        peak * ((state >> 40) as f32 / (1 << 23) as f32 - 1.0)
+    };
+    (0..samples).map(|_| next()).collect()
+}
+
+/// Plucked chords with overtones and a beat, 16 kHz.
+pub fn tune(samples: usize) -> Vec<f32> {
+    let chords = [[220.0, 277.2, 329.6], [196.0, 246.9, 293.7], [174.6, 220.0, 261.6]];
+    let sample = |i: usize| {
+        let (t, beat) = (i as f32 / 16_000.0, i / 8_000);
+        let decay = (-4.0 * (t % 0.5)).exp();
+        let tone = |f: f32, k: f32| (std::f32::consts::TAU * f * k * t).sin() / k;
+        let chord = chords[beat % 3].iter().flat_map(|f| [1.0, 2.0, 3.0].map(|k| tone(*f, k))).sum::<f32>();
+        0.08 * decay * chord
+    };
+    (0..samples).map(sample).collect()
+}
