@@ -98,8 +98,17 @@ pub enum Error {
         /// What the licence asks.
         terms: String,
     },
-    /// All worker sessions were busy until the deadline.
-    #[error("network `{name}` had no free session within {waited_ms} ms: more streams than workers")]
+    /// A whole batch failed; each of its requesters gets the same error.
+    #[error("{0}")]
+    Batch(std::sync::Arc<Error>),
+    /// The batcher takes no more requests.
+    #[error("the batcher of network `{name}` is closed")]
+    Closed {
+        /// The card.
+        name: String,
+    },
+    /// The network was busy until the deadline.
+    #[error("network `{name}` was busy for {waited_ms} ms: there are more streams than it can serve")]
     Busy {
         /// The card.
         name: String,

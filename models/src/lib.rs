@@ -3,6 +3,7 @@
 //!
 //! The only house that knows ONNX Runtime. It knows nothing of GStreamer, events or Kafka.
 
+pub mod batch;
 pub mod blazeface;
 pub mod card;
 pub mod check;
