@@ -38,13 +38,12 @@ def draw(image: np.ndarray, face: dict) -> None:
     """The box with its track, and the points."""
     height, width = image.shape[:2]
     at = lambda x, y: (round(x * width), round(y * height))  # noqa: E731
-    x, y, w, h = (face["box"][key] for key in "xywh") if isinstance(face["box"], dict) else face["box"]
+    x, y, w, h = face["box"]
     cv2.rectangle(image, at(x, y), at(x + w, y + h), GREEN, 3, cv2.LINE_AA)
     label = f"track {face['track']}  score {face['score']:.2f}"
     cv2.putText(image, label, (at(x, y)[0], at(x, y)[1] - 12), cv2.FONT_HERSHEY_SIMPLEX, 0.8, GREEN, 2, cv2.LINE_AA)
     for point in face["points"].values():
-        px, py = (point["x"], point["y"]) if isinstance(point, dict) else point
-        cv2.circle(image, at(px, py), 5, GREEN, -1, cv2.LINE_AA)
+        cv2.circle(image, at(*point), 5, GREEN, -1, cv2.LINE_AA)
 
 
 def rounded(value):
