@@ -4,7 +4,7 @@
 
 readonly BUILD_PACKAGES=(
   build-essential pkg-config cmake
-  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
+  libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   libssl-dev zlib1g-dev libzstd-dev # librdkafka is built from source with these
 )
 readonly RUN_PACKAGES=(
