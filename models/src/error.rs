@@ -137,6 +137,14 @@ pub enum Error {
         /// What is wrong.
         reason: String,
     },
+    /// A token that can't be part of a text.
+    #[error("token {id} can't be part of a text: the vocabulary has {vocabulary}, of which the first three are marks")]
+    Token {
+        /// The token.
+        id: u32,
+        /// Tokens of the vocabulary.
+        vocabulary: usize,
+    },
     /// The file system said no.
     #[error("{path}: {source}")]
     Io {
