@@ -343,4 +343,13 @@ impl Target {
             Self::Tensorrt => "tensorrt",
         }
     }
+
+    /// Its name for people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "the processor",
+            Self::Cuda => "CUDA",
+            Self::Tensorrt => "TensorRT",
+        }
+    }
 }

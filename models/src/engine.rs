@@ -23,7 +23,11 @@ pub use network::{Identity, Network};
 pub use provider::{Placement, Provider, ProviderReport};
 pub(crate) use session::{builder, from_bytes};
 
-use crate::{card, error::Result, store::Store};
+use crate::{
+    card::{self, Target},
+    error::Result,
+    store::Store,
+};
 
 /// How to open an engine.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -113,6 +117,16 @@ impl Engine {
     /// How it was opened.
     pub fn config(&self) -> &EngineConfig {
         &self.config
+    }
+
+    /// The provider that networks will run on, unless one of them can't and `auto` lets it fall back.
+    pub fn target(&self) -> Target {
+        self.chosen.actual
+    }
+
+    /// Why `auto` settled for the processor, where it did.
+    pub fn fell_back(&self) -> Option<&str> {
+        self.chosen.fell_back.as_deref()
     }
 
     /// How often each network loaded so far was run, by card: see [`Network::runs`].

@@ -129,7 +129,7 @@ fn auto_falls_back_and_says_so() {
     let network = engine(Provider::Auto, 1).load("blazeface-back").unwrap();
     let report = network.report();
     assert_eq!((report.asked, report.actual), (Provider::Auto, Target::Cpu));
-    assert!(report.fell_back.as_ref().is_some_and(|why| why.contains("cuda")), "{report}");
+    assert!(report.fell_back.as_ref().is_some_and(|why| why.contains("CUDA")), "{report}");
     assert!(report.to_string().contains("fell back"), "{report}");
 }
 

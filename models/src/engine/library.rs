@@ -55,3 +55,25 @@ fn reason(error: &ort::LoadDynamicError) -> String {
         E::InvalidVersionString => "its version can't be read".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(path: &Path) -> String {
+        let message = load(path).unwrap_err().to_string();
+        assert!(!message.contains('\n') && message.contains(&path.display().to_string()), "{message}");
+        message
+    }
+
+    #[test]
+    fn a_wrong_or_missing_library_is_one_line_that_says_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(message(&folder.path().join("absent.so")).contains("`polygraph models fetch onnxruntime`"));
+        let text = folder.path().join("text.so");
+        std::fs::write(&text, "not a library").unwrap();
+        assert!(message(&text).contains("`polygraph models fetch onnxruntime`"));
+        // The C library's own mathematics: a library, but not this one.
+        assert!(message(Path::new("libm.so.6")).contains("it is another library"));
+    }
+}

@@ -61,6 +61,8 @@ impl fmt::Debug for Network {
 }
 
 impl Network {
+    /// Loads the network on the provider that was chosen; with [`super::Provider::Auto`] on the processor where that
+    /// fails.
     pub(super) fn load(
         environment: &Environment,
         store: &Store,
@@ -68,20 +70,29 @@ impl Network {
         chosen: &Chosen,
         workers: usize,
     ) -> Result<Self> {
-        let no_variant = || Error::Card {
-            name: card.name.clone(),
-            reason: format!("it has no variant for the provider {}", chosen.actual.as_str()),
+        match Self::load_on(environment, store, card, chosen.clone(), workers) {
+            Err(error @ (Error::Runtime(_) | Error::Provider { .. })) if chosen.may_fall_back() => {
+                Self::load_on(environment, store, card, chosen.fallen_back(&error), workers)
+            }
+            loaded => loaded,
+        }
+    }
+
+    fn load_on(
+        environment: &Environment,
+        store: &Store,
+        card: &'static Card,
+        chosen: Chosen,
+        workers: usize,
+    ) -> Result<Self> {
+        let no_variant = || Error::Provider {
+            provider: chosen.actual.as_str(),
+            missing: format!("card `{}` has no variant for it", card.name),
         };
         let variant = card.variant(chosen.actual).ok_or_else(no_variant)?;
         let file = card.file(&variant.file).ok_or_else(no_variant)?;
         let (first, placements) = first_session(environment, store, card, file, chosen.actual)?;
-        let report = ProviderReport {
-            network: card.name.clone(),
-            asked: chosen.asked,
-            actual: chosen.actual,
-            placements,
-            fell_back: chosen.fell_back.clone(),
-        };
+        provider::confirm(chosen.actual, &placements)?;
         // A GPU takes one call at a time: more sessions would only hold more of its memory.
         let limit = if chosen.actual == Target::Cpu { workers } else { 1 };
         Ok(Self {
@@ -93,7 +104,13 @@ impl Network {
                 sha256: file.sha256.clone(),
                 provider: chosen.actual.as_str(),
             },
-            report,
+            report: ProviderReport {
+                network: card.name.clone(),
+                asked: chosen.asked,
+                actual: chosen.actual,
+                placements,
+                fell_back: chosen.fell_back,
+            },
             environment: environment.clone(),
             store: store.clone(),
             pool: Pool::new(first, limit),

@@ -108,6 +108,18 @@ pub(super) struct Chosen {
     pub(super) fell_back: Option<String>,
 }
 
+impl Chosen {
+    /// Whether the processor will do.
+    pub(super) fn may_fall_back(&self) -> bool {
+        self.asked == Provider::Auto && self.actual != Target::Cpu
+    }
+
+    /// The same on the processor, and why.
+    pub(super) fn fallen_back(&self, why: &Error) -> Self {
+        Self { asked: self.asked, actual: Target::Cpu, fell_back: Some(why.to_string()) }
+    }
+}
+
 /// Settles on a provider before anything is loaded, by what the library and the machine have.
 pub(super) fn choose(asked: Provider, library: &Path) -> Result<Chosen> {
     let chosen = |actual, fell_back| Ok(Chosen { asked, actual, fell_back });
@@ -136,7 +148,7 @@ fn missing(target: Target, library: &Path) -> Option<String> {
     };
     let mut lacks = Vec::new();
     if !available.unwrap_or(false) {
-        lacks.push(format!("{} was built without it", library.display()));
+        lacks.push(format!("{} was built without {}", library.display(), target.title()));
     }
     let beside = library.parent().unwrap_or(Path::new(".")).join(provider_library);
     if !beside.exists() {
@@ -162,6 +174,25 @@ fn absent_libraries(target: Target) -> Vec<String> {
 fn loadable(name: &str) -> bool {
     // SAFETY: NVIDIA's own libraries, whose initialisers have no preconditions; ONNX Runtime would load them next.
     unsafe { libloading::Library::new(name) }.is_ok()
+}
+
+/// Whether a session that was asked to run on `target` runs at least one node there.
+///
+/// # Errors
+/// [`Error::Provider`] with where its nodes are instead.
+pub(super) fn confirm(target: Target, placements: &[Placement]) -> Result<()> {
+    let name = match target {
+        Target::Cpu => ep::CPU::NAME,
+        Target::Cuda => ep::CUDA::NAME,
+        Target::Tensorrt => ep::TensorRT::NAME,
+    };
+    if placements.iter().any(|placement| placement.provider == name && placement.nodes > 0) {
+        return Ok(());
+    }
+    let places: Vec<_> =
+        placements.iter().map(|Placement { provider, nodes }| format!("{nodes} on {provider}")).collect();
+    let missing = format!("none of the graph's nodes were placed on it, but {}", places.join(", "));
+    Err(Error::Provider { provider: target.as_str(), missing })
 }
 
 /// What a session is to be registered with. Failing is an error, not ONNX Runtime's silent fall to the processor.
@@ -223,4 +254,40 @@ unsafe fn subgraph(subgraph: *const ort::sys::OrtEpAssignedSubgraph) -> Result<(
 fn check(status: ort::sys::OrtStatusPtr) -> Result<()> {
     // SAFETY: the status is fresh from an API call and handed over here alone.
     unsafe { ort::Error::result_from_status(status) }.map_err(Error::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn placed(counts: &[(&str, usize)]) -> Vec<Placement> {
+        by_provider(counts.iter().map(|(provider, nodes)| ((*provider).to_owned(), *nodes)))
+    }
+
+    #[test]
+    fn counts_are_summed_and_the_most_comes_first() {
+        let placements = placed(&[("A", 2), ("B", 4), ("A", 3)]);
+        let expected =
+            [("A".to_owned(), 5), ("B".to_owned(), 4)].map(|(provider, nodes)| Placement { provider, nodes });
+        assert_eq!(placements, expected);
+    }
+
+    #[test]
+    fn a_provider_without_a_single_node_is_not_the_one_that_was_asked_for() {
+        let cpu_alone = placed(&[("CPUExecutionProvider", 9)]);
+        let mixed = placed(&[("CPUExecutionProvider", 9), ("CUDAExecutionProvider", 1)]);
+        confirm(Target::Cpu, &cpu_alone).unwrap();
+        confirm(Target::Cuda, &mixed).unwrap();
+        let message = confirm(Target::Cuda, &cpu_alone).unwrap_err().to_string();
+        assert!(message.contains("`cuda`") && message.contains("9 on CPUExecutionProvider"), "{message}");
+        assert!(confirm(Target::Tensorrt, &mixed).is_err());
+    }
+
+    #[test]
+    fn providers_are_read_by_their_names() {
+        for provider in [Provider::Auto, Provider::Cpu, Provider::Cuda, Provider::TensorRt] {
+            assert_eq!(provider.to_string().parse(), Ok(provider));
+        }
+        assert!("gpu".parse::<Provider>().unwrap_err().contains("`gpu`"));
+    }
 }
