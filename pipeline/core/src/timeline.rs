@@ -46,8 +46,6 @@ pub struct Settings {
     pub max_wait_ns: u64,
     /// Not live: how long nothing may arrive before pictures leave without their sound.
     pub stall_ns: u64,
-    /// How long a side is waited for that was promised and isn't linked yet.
-    pub link_wait_ns: u64,
     /// Not live: how far pictures may run ahead of the sound before they are held back.
     pub max_lead_ns: u64,
     /// Results kept on each side.
@@ -63,7 +61,6 @@ impl Default for Settings {
             tolerance_ns: 40_000_000,
             max_wait_ns: 500_000_000,
             stall_ns: 10_000_000_000,
-            link_wait_ns: 2_000_000_000,
             max_lead_ns: 30_000_000_000,
             max_queue: 1024,
             live: false,
@@ -148,9 +145,10 @@ impl Join {
         self.side_mut(side).unlink();
     }
 
-    /// The source has this side and may link it soon.
-    pub fn expect(&mut self, side: Side) {
-        self.side_mut(side).expect();
+    /// The source has this side, or may have it, and may link it soon: it is waited for that long, from when the
+    /// other side first has something.
+    pub fn expect(&mut self, side: Side, wait_ns: u64) {
+        self.side_mut(side).expect(wait_ns);
     }
 
     /// A new stream begins on a side: what ended before goes on.
@@ -292,7 +290,7 @@ impl Join {
 
     /// When to call [`Join::pop`] again even if nothing arrives.
     pub fn next_deadline(&self) -> Option<u64> {
-        let promised = [self.video.expires(&self.settings), self.audio.expires(&self.settings)];
+        let promised = [self.video.expires(), self.audio.expires()];
         let head = self.waiting.front().and_then(|head| {
             if self.settings.live {
                 Some(head.arrived_ns.saturating_add(self.settings.max_wait_ns))
@@ -383,8 +381,8 @@ impl Join {
 
     /// Draws the conclusions from the time.
     fn expire(&mut self, now: u64) {
-        self.video.expire(&self.settings, now);
-        self.audio.expire(&self.settings, now);
+        self.video.expire(now);
+        self.audio.expire(now);
         if !self.settings.live && now >= self.stalls_at() {
             self.video.stalled = true;
             self.audio.stalled = true;

@@ -233,21 +233,21 @@ fn pictures_without_sound_do_not_wait() {
 
 #[test]
 fn promised_sound_is_waited_for_but_not_for_ever() {
-    let settings = Settings::default();
-    let mut join = Join::new(settings);
+    let wait = 2_000 * MS;
+    let mut join = Join::new(Settings::default());
     join.link(Side::Video, 0);
-    join.expect(Side::Audio);
+    join.expect(Side::Audio, wait);
     Arrival::face(0).bring(&mut join, 0);
-    assert_eq!(drain(&mut join, settings.link_wait_ns - 1), []);
-    assert!(join.next_deadline().is_some_and(|at| at <= settings.link_wait_ns));
-    assert_eq!(drain(&mut join, settings.link_wait_ns), [(0, None, vec![Missing::AudioAbsent])]);
+    assert_eq!(drain(&mut join, wait - 1), []);
+    assert!(join.next_deadline().is_some_and(|at| at <= wait));
+    assert_eq!(drain(&mut join, wait), [(0, None, vec![Missing::AudioAbsent])]);
 
-    join.expect(Side::Audio);
-    Arrival::face(40).bring(&mut join, settings.link_wait_ns);
-    join.link(Side::Audio, settings.link_wait_ns);
-    assert_eq!(drain(&mut join, settings.link_wait_ns * 2), [], "now it is linked and only has to come");
-    Arrival::sound(0, 200).bring(&mut join, settings.link_wait_ns * 2);
-    assert_eq!(drain(&mut join, settings.link_wait_ns * 2), [(40, Some(0.0), vec![])]);
+    join.expect(Side::Audio, wait);
+    Arrival::face(40).bring(&mut join, wait);
+    join.link(Side::Audio, wait);
+    assert_eq!(drain(&mut join, wait * 2), [], "now it is linked and only has to come");
+    Arrival::sound(0, 200).bring(&mut join, wait * 2);
+    assert_eq!(drain(&mut join, wait * 2), [(40, Some(0.0), vec![])]);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a join knows of one of its two sides.
 
-use super::Settings;
-
 /// A side of the join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -18,8 +16,8 @@ enum Link {
     /// Nobody, and nobody said that they would.
     #[default]
     Absent,
-    /// The source has such a stream, and may link it; it has been waited for since then.
-    Expected(Option<u64>),
+    /// The source has such a stream, and may link it.
+    Expected { wait_ns: u64, since: Option<u64> },
     /// Somebody does.
     Linked,
 }
@@ -50,16 +48,18 @@ impl State {
         self.link = Link::Absent;
     }
 
-    pub(super) fn expect(&mut self) {
-        if self.link == Link::Absent {
-            self.link = Link::Expected(None);
+    pub(super) fn expect(&mut self, longer_ns: u64) {
+        match &mut self.link {
+            Link::Absent => self.link = Link::Expected { wait_ns: longer_ns, since: None },
+            Link::Expected { wait_ns, .. } => *wait_ns = longer_ns.max(*wait_ns),
+            Link::Linked => (),
         }
     }
 
     /// The other side has something that needs this one.
     pub(super) fn awaited(&mut self, now: u64) {
-        if self.link == Link::Expected(None) {
-            self.link = Link::Expected(Some(now));
+        if let Link::Expected { since, .. } = &mut self.link {
+            since.get_or_insert(now);
         }
     }
 
@@ -71,21 +71,21 @@ impl State {
     pub(super) fn is_open(&self) -> bool {
         match self.link {
             Link::Absent => false,
-            Link::Expected(_) => true,
+            Link::Expected { .. } => true,
             Link::Linked => !self.ended,
         }
     }
 
     /// When a promise to link is no longer believed.
-    pub(super) fn expires(&self, settings: &Settings) -> Option<u64> {
+    pub(super) fn expires(&self) -> Option<u64> {
         match self.link {
-            Link::Expected(Some(since)) => Some(since.saturating_add(settings.link_wait_ns)),
+            Link::Expected { wait_ns, since } => Some(since?.saturating_add(wait_ns)),
             _ => None,
         }
     }
 
-    pub(super) fn expire(&mut self, settings: &Settings, now: u64) {
-        if self.expires(settings).is_some_and(|at| now >= at) {
+    pub(super) fn expire(&mut self, now: u64) {
+        if self.expires().is_some_and(|at| now >= at) {
             self.link = Link::Absent;
         }
     }
