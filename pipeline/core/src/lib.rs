@@ -8,6 +8,7 @@ pub mod accounting;
 pub mod event;
 pub mod geometry;
 pub mod record;
+pub mod report;
 pub mod results;
 pub mod timeline;
 pub mod transcription;
