@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Layout of `PolyAudioMeta`.
+
+use polygraph_core::results::{AudioResults, Loudness, SpeechWindow};
+
+use super::fields::{network, read_network, read_range, write_range};
+
+pub(super) fn write(results: &AudioResults, structure: &mut gst::StructureRef) {
+    write_range(results.pts, structure);
+    structure.set("silent", results.silent);
+    structure.set("speech", gst::Array::new(results.speech.iter().map(write_window)));
+    let Loudness { momentary_lufs, short_term_lufs, integrated_lufs } = results.loudness;
+    for (field, value) in
+        [("momentary-lufs", momentary_lufs), ("short-term-lufs", short_term_lufs), ("integrated-lufs", integrated_lufs)]
+    {
+        if let Some(value) = value {
+            structure.set(field, value);
+        }
+    }
+    if let Some(from) = &results.network {
+        structure.set("network", network(from));
+    }
+}
+
+pub(super) fn read(structure: &gst::StructureRef) -> Option<AudioResults> {
+    let windows = structure.get::<gst::Array>("speech").ok()?;
+    let speech =
+        windows.iter().map(|window| read_window(window.get::<&gst::StructureRef>().ok()?)).collect::<Option<_>>()?;
+    let network = match structure.get::<&gst::StructureRef>("network") {
+        Ok(network) => Some(read_network(network)?),
+        Err(_) => None,
+    };
+    Some(AudioResults {
+        pts: read_range(structure)?,
+        speech,
+        loudness: Loudness {
+            momentary_lufs: structure.get("momentary-lufs").ok(),
+            short_term_lufs: structure.get("short-term-lufs").ok(),
+            integrated_lufs: structure.get("integrated-lufs").ok(),
+        },
+        silent: structure.get("silent").ok()?,
+        network,
+    })
+}
+
+fn write_window(window: &SpeechWindow) -> gst::Structure {
+    let mut structure = gst::Structure::builder("window").field("p", window.p).build();
+    write_range(window.pts, &mut structure);
+    structure
+}
+
+fn read_window(structure: &gst::StructureRef) -> Option<SpeechWindow> {
+    Some(SpeechWindow { pts: read_range(structure)?, p: structure.get("p").ok()? })
+}

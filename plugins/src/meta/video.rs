@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Layout of `PolyVideoMeta`.
+
+use polygraph_core::geometry::Point;
+use polygraph_core::results::{Face, FacePoints, FaceResults, Transition, TransitionKind, VideoResults};
+
+use super::fields::{network, read_floats, read_network, read_range, write_range};
+
+pub(super) fn write(results: &VideoResults, structure: &mut gst::StructureRef) {
+    if let Some(transition) = &results.transition {
+        structure.set("transition", write_transition(transition));
+    }
+    if let Some(faces) = &results.faces {
+        structure.set("faces", write_faces(faces));
+    }
+}
+
+pub(super) fn read(structure: &gst::StructureRef) -> Option<VideoResults> {
+    let mut results = VideoResults::default();
+    if structure.has_field("transition") {
+        results.transition = Some(read_transition(structure.get::<&gst::StructureRef>("transition").ok()?)?);
+    }
+    if structure.has_field("faces") {
+        results.faces = Some(read_faces(structure.get::<&gst::StructureRef>("faces").ok()?)?);
+    }
+    Some(results)
+}
+
+fn write_transition(transition: &Transition) -> gst::Structure {
+    let kind = match transition.kind {
+        TransitionKind::Cut => "cut",
+    };
+    let mut structure =
+        gst::Structure::builder("transition").field("kind", kind).field("strength", transition.strength).build();
+    write_range(transition.pts, &mut structure);
+    structure
+}
+
+fn read_transition(structure: &gst::StructureRef) -> Option<Transition> {
+    let kind = match structure.get::<&str>("kind").ok()? {
+        "cut" => TransitionKind::Cut,
+        _ => return None,
+    };
+    Some(Transition { kind, pts: read_range(structure)?, strength: structure.get("strength").ok()? })
+}
+
+fn write_faces(results: &FaceResults) -> gst::Structure {
+    let mut structure = gst::Structure::builder("faces")
+        .field("analysed", results.analysed)
+        .field("list", gst::Array::new(results.faces.iter().map(write_face)))
+        .field("network", network(&results.network))
+        .build();
+    write_range(results.pts, &mut structure);
+    structure
+}
+
+fn read_faces(structure: &gst::StructureRef) -> Option<FaceResults> {
+    let list = structure.get::<gst::Array>("list").ok()?;
+    let faces = list.iter().map(|face| read_face(face.get::<&gst::StructureRef>().ok()?)).collect::<Option<_>>()?;
+    Some(FaceResults {
+        pts: read_range(structure)?,
+        analysed: structure.get("analysed").ok()?,
+        faces,
+        network: read_network(structure.get::<&gst::StructureRef>("network").ok()?)?,
+    })
+}
+
+fn write_face(face: &Face) -> gst::Structure {
+    gst::Structure::builder("face")
+        .field("track", face.track)
+        .field("box", gst::Array::new(<[f32; 4]>::from(face.rect)))
+        .field("points", gst::Array::new(flatten(&face.points)))
+        .field("score", face.score)
+        .field("quality", face.quality)
+        .field("detected", face.detected)
+        .build()
+}
+
+fn read_face(structure: &gst::StructureRef) -> Option<Face> {
+    let [rx, ry, lx, ly, nx, ny, mx, my, rex, rey, lex, ley] = read_floats(structure, "points")?;
+    Some(Face {
+        track: structure.get("track").ok()?,
+        rect: read_floats::<4>(structure, "box")?.into(),
+        points: FacePoints {
+            right_eye: Point { x: rx, y: ry },
+            left_eye: Point { x: lx, y: ly },
+            nose: Point { x: nx, y: ny },
+            mouth: Point { x: mx, y: my },
+            right_ear: Point { x: rex, y: rey },
+            left_ear: Point { x: lex, y: ley },
+        },
+        score: structure.get("score").ok()?,
+        quality: structure.get("quality").ok()?,
+        detected: structure.get("detected").ok()?,
+    })
+}
+
+/// `[x, y]` of each point, in the order of [`FacePoints`].
+fn flatten(points: &FacePoints) -> Vec<f32> {
+    [points.right_eye, points.left_eye, points.nose, points.mouth, points.right_ear, points.left_ear]
+        .into_iter()
+        .flat_map(<[f32; 2]>::from)
+        .collect()
+}

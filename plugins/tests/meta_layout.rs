@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is written into a meta is read back; what a newer plugin wrote is left alone.
+
+use gstpolygraph::meta::{AUDIO_META, VIDEO_META, audio_results, update_audio, update_video, video_results};
+use polygraph_core::geometry::{Point, Rect};
+use polygraph_core::results::*;
+
+fn network() -> NetworkRef {
+    NetworkRef { name: "n".into(), version: "1.2".into(), sha256: "ab".into(), provider: "cpu".into() }
+}
+
+fn face(track: u64) -> Face {
+    let at = |x: f32| Point { x, y: x / 2.0 };
+    Face {
+        track,
+        rect: Rect { x: -0.1, y: 0.2, w: 0.3, h: 0.4 },
+        points: FacePoints {
+            right_eye: at(0.1),
+            left_eye: at(0.2),
+            nose: at(0.3),
+            mouth: at(0.4),
+            right_ear: at(0.5),
+            left_ear: at(0.6),
+        },
+        score: 0.75,
+        quality: 0.5,
+        detected: track == 0,
+    }
+}
+
+#[test]
+fn two_analysers_add_to_one_picture() {
+    gst::init().unwrap();
+    let mut buffer = gst::Buffer::new();
+    let buffer = buffer.get_mut().unwrap();
+    assert_eq!(video_results(buffer), None);
+    let pts = PtsRange { start_ns: 5, end_ns: u64::MAX };
+    let transition = Transition { kind: TransitionKind::Cut, pts, strength: 1.5 };
+    update_video(buffer, |results| results.transition = Some(transition));
+    let faces = FaceResults { pts, analysed: true, faces: vec![face(0), face(u64::MAX)], network: network() };
+    update_video(buffer, |results| results.faces = Some(faces.clone()));
+    assert_eq!(video_results(buffer), Some(VideoResults { transition: Some(transition), faces: Some(faces) }));
+    assert_eq!(buffer.iter_meta::<gst::Meta>().count(), 1, "one meta holds all results");
+}
+
+#[test]
+fn sound_is_read_back() {
+    gst::init().unwrap();
+    let mut buffer = gst::Buffer::new();
+    let buffer = buffer.get_mut().unwrap();
+    let pts = PtsRange { start_ns: 1, end_ns: 2 };
+    let written = AudioResults {
+        pts,
+        speech: vec![SpeechWindow { pts, p: 0.25 }, SpeechWindow { pts, p: 1.0 }],
+        loudness: Loudness { momentary_lufs: Some(-23.0), short_term_lufs: None, integrated_lufs: Some(-70.0) },
+        silent: true,
+        network: Some(network()),
+    };
+    update_audio(buffer, |results| *results = written.clone());
+    assert_eq!(audio_results(buffer), Some(written));
+}
+
+#[test]
+fn a_newer_layout_is_left_alone() {
+    gst::init().unwrap();
+    let mut buffer = gst::Buffer::new();
+    let buffer = buffer.get_mut().unwrap();
+    update_video(buffer, |_| ());
+    assert!(video_results(buffer).is_some());
+    let mut meta = gst::meta::CustomMeta::from_mut_buffer(buffer, VIDEO_META).unwrap();
+    meta.mut_structure().set("version", RESULTS_VERSION + 1);
+    assert_eq!(video_results(buffer), None);
+
+    update_audio(buffer, |_| ());
+    let mut meta = gst::meta::CustomMeta::from_mut_buffer(buffer, AUDIO_META).unwrap();
+    meta.mut_structure().remove_field("speech");
+    assert_eq!(audio_results(buffer), None, "a lying meta is refused, not believed in part");
+}
