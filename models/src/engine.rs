@@ -25,7 +25,7 @@ pub(crate) use session::{builder, from_bytes};
 
 use crate::{
     card::{self, Target},
-    error::Result,
+    error::{Error, Result},
     store::Store,
 };
 
@@ -83,7 +83,13 @@ impl Engine {
     pub fn open(config: EngineConfig) -> Result<Self> {
         let store = Store::open(&config.store);
         let (environment, library) = library::environment(&store)?;
-        let chosen = provider::choose(config.provider, &library)?;
+        let mut chosen = provider::choose(config.provider, &library)?;
+        // Registering loads the provider's own library, which names what else is missing.
+        match session::builder(&environment, chosen.actual) {
+            Ok(_) => {}
+            Err(error) if chosen.may_fall_back() => chosen = chosen.fallen_back(&error),
+            Err(error) => return Err(Error::Provider { provider: chosen.actual.as_str(), missing: error.to_string() }),
+        }
         Ok(Self { config, store, environment, chosen, networks: Mutex::default() })
     }
 

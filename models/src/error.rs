@@ -165,7 +165,30 @@ impl Error {
 
 impl<R> From<ort::Error<R>> for Error {
     fn from(error: ort::Error<R>) -> Self {
-        // One line: ONNX Runtime's messages may go on with a stack trace.
-        Self::Runtime(error.message().lines().next().unwrap_or("unknown error").to_owned())
+        Self::Runtime(plain(error.message()).to_owned())
+    }
+}
+
+/// ONNX Runtime's message without what only its developers need: source lines before its words, a stack trace after.
+fn plain(message: &str) -> &str {
+    let line = message.lines().next().unwrap_or_default();
+    // "file.cc:12 function [ONNXRuntimeError] : 1 : FAIL : words"
+    let words = line.rsplit_once("[ONNXRuntimeError] : ").and_then(|(_, coded)| coded.splitn(3, " : ").nth(2));
+    match words.unwrap_or(line).trim() {
+        "" => "unknown error",
+        words => words,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn messages_are_one_line_without_source_positions() {
+        let long = "/src/a.cc:2043 ns::F& ns::G() [ONNXRuntimeError] : 1 : FAIL : no library : x.so\nstack\n";
+        assert_eq!(plain(long), "no library : x.so");
+        assert_eq!(plain("plain words"), "plain words");
+        assert_eq!(plain(""), "unknown error");
     }
 }
