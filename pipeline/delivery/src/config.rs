@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How the producer is set up.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+
+use crate::error::{Error, Result};
+
+/// What the promises of this crate rest on; users can't change these.
+const FIXED: [(&str, &str); 3] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    // A producer that gives up a message may go on with the next: that one is counted, and can be replayed.
+    ("enable.gapless.guarantee", "false"),
+];
+
+/// Set otherwise than librdkafka does, unless the user says more.
+const DEFAULTS: [(&str, &str); 8] = [
+    ("client.id", "polygraph"),
+    // Enough to fill batches; nothing beside the time that the analysis takes.
+    ("linger.ms", "50"),
+    ("compression.type", "zstd"),
+    // About two hours of frames; the memory is bounded by the next line.
+    ("queue.buffering.max.messages", "100000"),
+    ("queue.buffering.max.kbytes", "65536"),
+    // librdkafka waits up to 10 s between attempts: too long for a timeout of 30 s.
+    ("reconnect.backoff.max.ms", "1000"),
+    // Brokers close idle connections: that is no news.
+    ("log.connection.close", "false"),
+    ("socket.keepalive.enable", "true"),
+];
+
+/// How the producer is set up.
+#[derive(Clone, Debug)]
+pub struct ProducerConfig {
+    /// `host:port`, several with commas between; one that answers is enough.
+    pub brokers: String,
+    /// How long a message may wait for its acknowledgement before it counts as failed; 1 ms to 24 days.
+    pub delivery_timeout: Duration,
+    /// Further settings of librdkafka (`security.protocol`, `sasl.username`, `client.id`), by its names.
+    pub settings: BTreeMap<String, String>,
+}
+
+impl ProducerConfig {
+    /// The defaults for these brokers.
+    pub fn new(brokers: impl Into<String>, delivery_timeout: Duration) -> Self {
+        Self { brokers: brokers.into(), delivery_timeout, settings: BTreeMap::new() }
+    }
+
+    /// Checks everything that can be checked without a broker.
+    ///
+    /// # Errors
+    /// [`Error::Brokers`], [`Error::Timeout`] and [`Error::FixedSetting`].
+    pub fn validate(&self) -> Result<()> {
+        check_brokers(&self.brokers)?;
+        self.timeout_ms()?;
+        match self.settings.keys().find(|name| is_fixed(name)) {
+            Some(name) => Err(Error::FixedSetting(name.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// The settings for librdkafka.
+    pub(crate) fn client(&self) -> Result<ClientConfig> {
+        self.validate()?;
+        let mut client = self.connection();
+        client.set("message.timeout.ms", self.timeout_ms()?.to_string());
+        Ok(client)
+    }
+
+    /// The settings without the producer's timeout, which the client for topics does not know.
+    pub(crate) fn connection(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        for (name, value) in DEFAULTS {
+            client.set(name, value);
+        }
+        for (name, value) in &self.settings {
+            client.set(name, value);
+        }
+        for (name, value) in FIXED {
+            client.set(name, value);
+        }
+        client.set("bootstrap.servers", self.brokers.trim());
+        client
+    }
+
+    fn timeout_ms(&self) -> Result<i32> {
+        // 0 would mean "for ever" to librdkafka.
+        i32::try_from(self.delivery_timeout.as_millis()).ok().filter(|ms| *ms > 0).ok_or(Error::Timeout)
+    }
+}
+
+fn is_fixed(name: &str) -> bool {
+    const OWN: [&str; 6] = [
+        "bootstrap.servers",
+        "metadata.broker.list",
+        "message.timeout.ms",
+        "delivery.timeout.ms",
+        "request.required.acks",
+        "max.in.flight.requests.per.connection",
+    ];
+    FIXED.iter().any(|(fixed, _)| *fixed == name) || OWN.contains(&name)
+}
+
+/// librdkafka takes nearly anything for a list of brokers, and then never connects.
+fn check_brokers(brokers: &str) -> Result<()> {
+    let wrong = |why| Err(Error::Brokers { given: brokers.to_owned(), why });
+    if brokers.trim().is_empty() {
+        return wrong("it is empty");
+    }
+    for broker in brokers.split(',') {
+        if let Err(why) = check_broker(broker.trim()) {
+            return wrong(why);
+        }
+    }
+    Ok(())
+}
+
+fn check_broker(broker: &str) -> Result<(), &'static str> {
+    if broker.is_empty() {
+        return Err("there is nothing between two commas");
+    }
+    if broker.contains("://") {
+        return Err("a broker is no URI; the protocol is the setting security.protocol");
+    }
+    if broker.contains(|c: char| c.is_whitespace() || c == '/' || c == ';' || c == '@') {
+        return Err("a space, '/', ';' or '@' can't be part of a host's name");
+    }
+    let (host, port) = match broker.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, port)) => (address, port.strip_prefix(':')),
+        None if broker.starts_with('[') => return Err("the ']' of the address is missing"),
+        None => broker.rsplit_once(':').map_or((broker, None), |(host, port)| (host, Some(port))),
+    };
+    if host.is_empty() {
+        return Err("the host is missing");
+    }
+    if !broker.starts_with('[') && host.contains(':') {
+        return Err("an IPv6 address needs brackets");
+    }
+    match port {
+        None => Err("the port is missing"),
+        Some(port) if port.parse::<u16>().is_ok_and(|port| port > 0) => Ok(()),
+        Some(_) => Err("a port is a number from 1 to 65535"),
+    }
+}
