@@ -19,11 +19,12 @@ use std::{
     thread,
 };
 
-pub use network::{Identity, Network};
+pub use network::{CHECKOUT, Identity, Network};
 pub use provider::{Placement, Provider, ProviderReport};
 pub(crate) use session::{builder, from_bytes};
 
 use crate::{
+    batch::{BatchOptions, Batcher, NetworkBatch},
     card::{self, Target},
     error::{Error, Result},
     store::Store,
@@ -56,6 +57,7 @@ pub struct Engine {
     environment: ort::environment::Environment,
     chosen: provider::Chosen,
     networks: Mutex<HashMap<String, Arc<Network>>>,
+    batchers: Mutex<HashMap<String, Arc<Batcher<NetworkBatch>>>>,
 }
 
 impl Engine {
@@ -90,7 +92,7 @@ impl Engine {
             Err(error) if chosen.may_fall_back() => chosen = chosen.fallen_back(&error),
             Err(error) => return Err(Error::Provider { provider: chosen.actual.as_str(), missing: error.to_string() }),
         }
-        Ok(Self { config, store, environment, chosen, networks: Mutex::default() })
+        Ok(Self { config, store, environment, chosen, networks: Mutex::default(), batchers: Mutex::default() })
     }
 
     /// The network of a card, verified and loaded on first use.
@@ -113,6 +115,25 @@ impl Engine {
         )?);
         networks.insert(card.to_owned(), network.clone());
         Ok(network)
+    }
+
+    /// What joins the calls of all streams to a network on a GPU. None on the processor, where each call has a worker
+    /// session of its own, and none for a network whose card has no dimension `batch`.
+    ///
+    /// # Errors
+    /// Those of [`Engine::load`] and [`Batcher::start`].
+    pub fn batcher(self: &Arc<Self>, card: &str) -> Result<Option<Arc<Batcher<NetworkBatch>>>> {
+        let network = self.load(card)?;
+        if network.report().actual == Target::Cpu || !NetworkBatch::fits(network.card()) {
+            return Ok(None);
+        }
+        let mut batchers = lock(&self.batchers);
+        if let Some(batcher) = batchers.get(card) {
+            return Ok(Some(batcher.clone()));
+        }
+        let batcher = Arc::new(Batcher::start(NetworkBatch::new(network)?, BatchOptions::default())?);
+        batchers.insert(card.to_owned(), batcher.clone());
+        Ok(Some(batcher))
     }
 
     /// The store it loads from.

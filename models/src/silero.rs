@@ -3,12 +3,17 @@
 
 use std::sync::Arc;
 
+use ndarray::ArrayD;
 use ort::{
     session::Session,
     value::{Tensor, TensorRef},
 };
 
-use crate::{Engine, Error, Identity, Network, Result};
+use crate::{
+    Engine, Error, Identity, Network, Result,
+    batch::{Batcher, NetworkBatch},
+    engine::CHECKOUT,
+};
 
 /// Samples of one window, at 16 kHz mono.
 pub const WINDOW: usize = 512;
@@ -26,6 +31,8 @@ const RATE: i64 = 16_000;
 #[derive(Debug)]
 pub struct VoiceActivity {
     network: Arc<Network>,
+    /// Joins its calls with those of other streams, on a GPU.
+    batcher: Option<Arc<Batcher<NetworkBatch>>>,
     /// The context, then the window.
     input: [f32; CONTEXT + WINDOW],
     state: [f32; STATE],
@@ -35,9 +42,14 @@ impl VoiceActivity {
     /// Loads the network through the engine; the state is that of a new stream.
     ///
     /// # Errors
-    /// Those of [`Engine::load`].
+    /// Those of [`Engine::load`] and [`Engine::batcher`].
     pub fn load(engine: &Arc<Engine>) -> Result<Self> {
-        Ok(Self { network: engine.load(CARD)?, input: [0.0; CONTEXT + WINDOW], state: [0.0; STATE] })
+        Ok(Self::new(engine.load(CARD)?, engine.batcher(CARD)?))
+    }
+
+    /// Speech activity whose calls go through a batcher, if one is given, and else through a worker session.
+    pub fn new(network: Arc<Network>, batcher: Option<Arc<Batcher<NetworkBatch>>>) -> Self {
+        Self { network, batcher, input: [0.0; CONTEXT + WINDOW], state: [0.0; STATE] }
     }
 
     /// The speech probability, 0..1, of the next window of 16 kHz mono sound in -1..1.
@@ -54,7 +66,10 @@ impl VoiceActivity {
         for (input, sample) in input[CONTEXT..].iter_mut().zip(window) {
             *input = if sample.is_finite() { sample.clamp(-1.0, 1.0) } else { 0.0 };
         }
-        let (p, state) = self.network.run(|session| listen(session, &input, &self.state))?;
+        let (p, state) = match &self.batcher {
+            Some(batcher) => listen_together(batcher, &input, &self.state)?,
+            None => self.network.run(|session| listen(session, &input, &self.state))?,
+        };
         (self.input, self.state) = (input, state);
         Ok(p)
     }
@@ -82,9 +97,29 @@ fn listen(session: &mut Session, input: &[f32], state: &[f32; STATE]) -> Result<
         let output = outputs.get(name).ok_or_else(|| contract(format!("output {name} is missing")))?;
         Ok(output.try_extract_tensor::<f32>()?.1)
     };
-    let state: [f32; STATE] =
-        values("stateN")?.try_into().map_err(|_| contract("the state has another size".into()))?;
-    match values("output")? {
+    answer(values("output")?, values("stateN")?)
+}
+
+/// The same through a batcher, which joins it with the windows of other streams.
+fn listen_together(
+    batcher: &Batcher<NetworkBatch>,
+    input: &[f32],
+    state: &[f32; STATE],
+) -> Result<(f32, [f32; STATE])> {
+    let array = |shape: &[usize], values: &[f32]| {
+        ArrayD::from_shape_vec(shape, values.to_vec()).map_err(|error| contract(error.to_string()))
+    };
+    let request = vec![array(&[1, CONTEXT + WINDOW], input)?, array(&[2, 1, 128], state)?];
+    match &*batcher.call(request, CHECKOUT)? {
+        [output, state] => answer(output.as_slice().unwrap_or_default(), state.as_slice().unwrap_or_default()),
+        other => Err(contract(format!("it gives {} outputs", other.len()))),
+    }
+}
+
+/// What the network said, if it makes sense.
+fn answer(output: &[f32], state: &[f32]) -> Result<(f32, [f32; STATE])> {
+    let state: [f32; STATE] = state.try_into().map_err(|_| contract("the state has another size".into()))?;
+    match output {
         [p] if (0.0..=1.0).contains(p) && state.iter().all(|v| v.is_finite()) => Ok((*p, state)),
         other => Err(contract(format!("{other:?} is no probability"))),
     }

@@ -9,6 +9,7 @@ use ndarray::ArrayD;
 use polygraph_models::{
     Engine, EngineConfig, Error, Provider,
     batch::{BatchOptions, Batcher, NetworkBatch, RunBatch as _},
+    silero::{VoiceActivity, WINDOW},
 };
 
 const LONG: Duration = Duration::from_secs(60);
@@ -54,6 +55,35 @@ fn a_network_of_one_fixed_size_says_that_it_has_no_batches() {
     let network = engine().load("blazeface-back").unwrap();
     let refused = NetworkBatch::new(network).unwrap_err();
     assert!(matches!(refused, Error::Card { .. }) && refused.to_string().contains("input:0"), "{refused}");
+}
+
+#[test]
+fn streams_through_a_batcher_hear_what_they_hear_alone() {
+    let network = engine().load("silero-vad").unwrap();
+    let wave = |stream: usize, window: usize| -> [f32; WINDOW] {
+        std::array::from_fn(|i| ((i + window * 31) * (stream + 3) % 97) as f32 / 97.0 - 0.5)
+    };
+    let listen = |stream: usize, mut activity: VoiceActivity| -> Vec<f32> {
+        (0..8).map(|window| activity.push(&wave(stream, window)).unwrap()).collect()
+    };
+    let options = BatchOptions { size: 3, wait: Duration::from_millis(5), queue: 16 };
+    let batcher = Arc::new(Batcher::start(NetworkBatch::new(network.clone()).unwrap(), options).unwrap());
+    thread::scope(|scope| {
+        for stream in 0..3 {
+            let alone = listen(stream, VoiceActivity::new(network.clone(), None));
+            let joined = VoiceActivity::new(network.clone(), Some(batcher.clone()));
+            scope.spawn(move || {
+                let together = listen(stream, joined);
+                let differ = alone.iter().zip(&together).any(|(a, b)| (a - b).abs() > 1e-4);
+                assert!(!differ, "{alone:?} {together:?}");
+            });
+        }
+    });
+}
+
+#[test]
+fn the_processor_has_no_batcher() {
+    assert!(engine().batcher("silero-vad").unwrap().is_none());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use ort::{
 use super::RunBatch;
 use crate::{
     Error, Network, Result,
-    card::{Dim, Element, Tensor},
+    card::{Card, Dim, Element, Tensor},
 };
 
 /// Name of the dimension that requests are joined along.
@@ -56,6 +56,11 @@ impl NetworkBatch {
             return Err(Error::Card { name: card.name.clone(), reason: "it has no dimension `batch`".into() });
         }
         Ok(Self { network, joined, constant, split })
+    }
+
+    /// Whether a card's network can be joined at all: it has an input with the dimension `batch`.
+    pub fn fits(card: &Card) -> bool {
+        card.inputs.iter().any(|input| batch_axis(input).is_some() && input.element == Element::Float32)
     }
 
     fn join(&self, inputs: &[Vec<ArrayD<f32>>]) -> Result<Vec<ArrayD<f32>>> {
