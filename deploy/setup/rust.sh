@@ -22,11 +22,13 @@ cargo_is_new_enough() {
 }
 
 build_release() {
+  local -a quiet=(--quiet)
   if [[ ! -x target/release/polygraph ]]; then
+    quiet=() # a first build takes long enough to want to see it move
     say "building (a first build takes 5 to 10 minutes on two cores)"
     cargo fetch --locked || die "the crates could not be downloaded: is the network there? Then run again"
   fi
-  cargo build --release --locked --quiet "${@:---workspace}" || die "the build failed (see above)"
+  cargo build --release --locked --workspace "${quiet[@]}" || die "the build failed (see above)"
 }
 
 # ONNX Runtime and the networks, pinned by their cards: does nothing when they are there.
