@@ -26,17 +26,22 @@ fetch_media() {
   media_is_there || die "the test media are not what $MEDIA_SUMS says: remove $POLYGRAPH_HOME/media and run again"
 }
 
-# Apache Kafka and what it needs, by Maven, for the tests that publish.
+# Apache Kafka and what it needs, by Maven, for the tests that publish: into $POLYGRAPH_HOME/kafka/<version>.
 fetch_kafka() {
-  local stamp="$POLYGRAPH_HOME/kafka/pom.sha256" pom="tests/kafka/pom.xml" want
-  want="$(sha256sum <"$pom")"
-  [[ -f "$stamp" && "$(cat "$stamp")" == "$want" ]] && return 0
-  say "fetching Apache Kafka for the tests by Maven (120 MB)"
-  mkdir -p "$POLYGRAPH_HOME/kafka"
-  mvn --batch-mode --no-transfer-progress -f "$pom" dependency:copy-dependencies \
-    "-DoutputDirectory=$POLYGRAPH_HOME/kafka/libs" ||
+  local pom="tests/kafka/pom.xml" version folder
+  version="$(sed -n '/<artifactId>kafka_2.13</{n;s/.*<version>\(.*\)<.*/\1/p}' "$pom")"
+  folder="$POLYGRAPH_HOME/kafka/$version"
+  kafka_is_there "$folder" && return 0
+  say "fetching Apache Kafka $version for the tests by Maven (44 MB)"
+  local -a quiet=()
+  [[ -t 1 ]] || quiet=(--quiet)
+  mvn --batch-mode "${quiet[@]}" -f "$pom" dependency:copy-dependencies "-DoutputDirectory=$folder" ||
     die "Maven could not fetch Apache Kafka (see above): is the network there? Then run again"
-  printf '%s\n' "$want" >"$stamp"
+  kafka_is_there "$folder" || die "the Kafka in $folder is not what tests/kafka/jars.sha256 says: remove it and run again"
+}
+
+kafka_is_there() {
+  [[ -d "$1" ]] && (cd "$1" && sha256sum --check --status "$ROOT/tests/kafka/jars.sha256" 2>/dev/null)
 }
 
 # The Python that the bench's peer script runs on, with its pinned packages; prints its path.
