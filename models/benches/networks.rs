@@ -6,7 +6,13 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use polygraph_models::picture::{Matrix, Picture, PixelFormat, Region};
+use polygraph_models::{
+    Engine, Provider, Result,
+    blazeface::{DetectOptions, FaceDetector},
+    moonshine::Recogniser,
+    picture::{Matrix, Picture, PixelFormat, Region},
+    silero::{VoiceActivity, WINDOW},
+};
 
 /// A 720p picture's planes.
 struct Planes(Vec<u8>, Vec<u8>);
@@ -48,5 +54,55 @@ fn sampling(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, sampling);
+/// Something like a voice: a buzz of 120 Hz whose loudness comes and goes four times a second.
+fn buzz(samples: usize) -> Vec<f32> {
+    let sample = |i: usize| {
+        let t = i as f32 / 16_000.0;
+        let tone = |k: f32| (std::f32::consts::TAU * 120.0 * k * t).sin() / k;
+        0.1 * (std::f32::consts::TAU * 4.0 * t).sin().abs() * (1..20).map(|k| tone(k as f32)).sum::<f32>()
+    };
+    (0..samples).map(sample).collect()
+}
+
+fn faces(criterion: &mut Criterion) -> Result<()> {
+    let detector = FaceDetector::load(&Engine::shared(Provider::Cpu)?)?;
+    let planes = Planes::hd();
+    for tiles in [false, true] {
+        let picture = planes.picture(PixelFormat::I420);
+        let options = DetectOptions { tiles, ..DetectOptions::default() };
+        let calls = FaceDetector::calls(&picture, &options);
+        criterion.bench_function(&format!("faces of 720p in {calls} calls"), |bencher| {
+            bencher.iter(|| detector.detect(black_box(&picture), &options));
+        });
+    }
+    Ok(())
+}
+
+fn sound(criterion: &mut Criterion) -> Result<()> {
+    let engine = Engine::shared(Provider::Cpu)?;
+    let wave = buzz(4 * 16_000);
+    let mut activity = VoiceActivity::load(&engine)?;
+    let mut window = [0.0; WINDOW];
+    window.copy_from_slice(&wave[..WINDOW]);
+    criterion.bench_function("speech activity of 32 ms", |bencher| bencher.iter(|| activity.push(black_box(&window))));
+
+    let recogniser = Recogniser::load(&engine)?;
+    criterion.bench_function("encode 4 s of sound", |bencher| bencher.iter(|| recogniser.encode(black_box(&wave))));
+    // Twelve tokens are what 4 s of a slow reader have; they are forced so that every run says the same.
+    let heard = recogniser.encode(&wave)?;
+    let prefix = [739, 471, 278, 1900, 310, 3064, 29889, 739, 471, 278, 17322, 310];
+    criterion.bench_function("decode a prefix of 12 tokens and what follows", |bencher| {
+        bencher.iter(|| recogniser.decode(black_box(&heard), &prefix));
+    });
+    Ok(())
+}
+
+/// The networks come from the store, and without them there is nothing to measure.
+fn networks(criterion: &mut Criterion) {
+    if let Err(error) = faces(criterion).and_then(|()| sound(criterion)) {
+        panic!("{error}");
+    }
+}
+
+criterion_group!(benches, sampling, networks);
 criterion_main!(benches);

@@ -63,12 +63,38 @@ impl Vocabulary {
         self.tokens.len()
     }
 
-    /// The text of some tokens. Bytes are joined before they are read as UTF-8: a character may take several tokens.
-    pub fn text(&self, ids: impl IntoIterator<Item = u32>) -> String {
-        let text = ids.into_iter().map(|id| id as usize).filter(|id| *id >= FIRST_TEXT);
-        let bytes: Vec<u8> = text.filter_map(|id| self.tokens.get(id)).flatten().copied().collect();
-        String::from_utf8_lossy(&bytes).replace(SPACE, " ")
+    /// What each token adds to the text of those before it. Of a character that takes several tokens the last one has
+    /// all; bytes that make no character are replaced.
+    pub fn texts(&self, ids: impl IntoIterator<Item = u32>) -> Vec<String> {
+        let mut open = Vec::new();
+        let mut texts: Vec<String> = ids
+            .into_iter()
+            .map(|id| {
+                let text = (id as usize).checked_sub(FIRST_TEXT).and_then(|_| self.tokens.get(id as usize));
+                open.extend(text.iter().flat_map(|token| token.iter()));
+                let rest = open.split_off(open.len() - unfinished(&open));
+                let text = String::from_utf8_lossy(&open).replace(SPACE, " ");
+                open = rest;
+                text
+            })
+            .collect();
+        if let Some(last) = texts.last_mut() {
+            last.push_str(&String::from_utf8_lossy(&open));
+        }
+        texts
     }
+}
+
+/// How many bytes at the end begin a character that isn't finished.
+fn unfinished(bytes: &[u8]) -> usize {
+    bytes.utf8_chunks().last().map_or(0, |chunk| {
+        let bytes = chunk.invalid();
+        // A chunk stops at what can't go on; only at the end of all bytes can it be cut short.
+        match std::str::from_utf8(bytes) {
+            Err(error) if error.error_len().is_none() => bytes.len(),
+            _ => 0,
+        }
+    })
 }
 
 #[cfg(test)]
@@ -93,16 +119,18 @@ mod tests {
         let bytes = list(&[b"<unk>", b"<s>", b"</s>", "\u{2581}to".as_bytes(), b"day", &long, b""]);
         let vocabulary = Vocabulary::parse(&bytes).unwrap();
         assert_eq!(vocabulary.len(), 7);
-        assert_eq!(vocabulary.text([1, 3, 4, 2]), " today");
-        assert_eq!(vocabulary.text([5]).len(), 300);
+        assert_eq!(vocabulary.texts([1, 3, 4, 2]), ["", " to", "day", ""]);
+        assert_eq!(vocabulary.texts([5])[0].len(), 300);
     }
 
     #[test]
     fn a_character_may_take_several_tokens() {
-        let vocabulary = Vocabulary::parse(&list(&[b"a", b"b", b"c", &[0xE2, 0x99], &[0xAA]])).unwrap();
-        assert_eq!(vocabulary.text([3, 4]), "♪");
-        assert_eq!(vocabulary.text([3]), "\u{FFFD}");
-        assert_eq!(vocabulary.text([999]), "");
+        let vocabulary = Vocabulary::parse(&list(&[b"a", b"b", b"c", &[0xE2], &[0x99], &[0xAA], b"x"])).unwrap();
+        assert_eq!(vocabulary.texts([3, 4, 5, 6]), ["", "", "♪", "x"]);
+        assert_eq!(vocabulary.texts([3, 4]), ["", "\u{FFFD}"]);
+        assert_eq!(vocabulary.texts([3, 6, 5]), ["", "\u{FFFD}x", "\u{FFFD}"]);
+        assert_eq!(vocabulary.texts([999]), [""]);
+        assert!(vocabulary.texts([]).is_empty());
     }
 
     #[test]
