@@ -236,8 +236,11 @@ pub struct Variant {
     pub precision: Precision,
     /// Which of the card's files.
     pub file: String,
-    /// Whether it has run on such hardware, and where it hasn't, that plainly.
+    /// Whether it has run on such hardware.
     pub tested: bool,
+    /// What to expect of it there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A provider that executes networks.

@@ -144,8 +144,12 @@ fn external_data_are_read_from_the_folder_and_never_from_outside() {
         "{refused}"
     );
     assert!(!outside.exists());
-    fs::write(folder.path().join("weights.bin"), 0.5_f32.to_le_bytes()).unwrap();
     fs::write(&path, with("weights.bin")).unwrap();
+    let weight = folder.path().join("weights.bin");
+    fs::write(&weight, 0.5_f32.to_le_bytes()).unwrap();
+    assert_eq!(check(&path, &small_card()).unwrap().faults, [""; 0]);
+    // It is that file's value that the run uses: 2 is out of the output's range.
+    fs::write(&weight, 2.0_f32.to_le_bytes()).unwrap();
     let report = check(&path, &small_card()).unwrap();
-    assert!(report.faults.iter().all(|fault| !fault.contains("loaded")), "{report}");
+    assert_eq!(report.faults, ["output `y` has a value of 2.0000, the card says 0 to 1"]);
 }

@@ -220,6 +220,16 @@ fn what_a_dead_fetch_left_is_cleared() {
     scene.assert_tidy();
 }
 
+#[test]
+fn what_is_there_needs_no_second_acceptance() {
+    let mut scene = Scene::new();
+    scene.card.licence.must_accept = true;
+    let store = scene.store(COPY);
+    assert!(matches!(fetch(&store, &scene.card), Err(Error::NotAccepted { .. })));
+    store.fetch(&[&scene.card], &["silero-vad"], &mut |_| {}).unwrap();
+    fetch(&store, &scene.card).unwrap();
+}
+
 /// Needs the network: `cargo test --release -p polygraph-models --test store -- --ignored`.
 #[test]
 #[ignore = "downloads 85 MB"]

@@ -62,21 +62,20 @@ impl Store {
     /// [`Error::NotAccepted`] before anything is downloaded; [`Error::Fetch`] with one line that says what to do;
     /// [`Error::Io`]. The store is left as it was: files appear whole or not at all.
     pub fn fetch(&self, cards: &[&Card], accepted: &[&str], progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
-        if let Some(card) = cards.iter().find(|card| card.licence.must_accept && !accepted.contains(&&*card.name)) {
+        let mut lacking = Vec::new();
+        for card in cards {
+            if self.state(card)? == State::Ready {
+                progress(Progress::Present { name: &card.name });
+            } else {
+                lacking.push(*card);
+            }
+        }
+        if let Some(card) = lacking.iter().find(|card| card.licence.must_accept && !accepted.contains(&&*card.name)) {
             return Err(Error::NotAccepted {
                 name: card.name.clone(),
                 spdx: card.licence.spdx.clone(),
                 terms: card.licence.terms.clone(),
             });
-        }
-        let present = |card: &Card| Ok::<_, Error>(self.state(card)? == State::Ready);
-        let mut lacking = Vec::new();
-        for card in cards {
-            if present(card)? {
-                progress(Progress::Present { name: &card.name });
-            } else {
-                lacking.push(*card);
-            }
         }
         while let Some(first) = lacking.first().copied() {
             let (same, others): (Vec<_>, Vec<_>) = lacking.into_iter().partition(|card| card.source == first.source);
