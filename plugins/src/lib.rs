@@ -8,12 +8,15 @@ use gst::glib;
 
 pub mod analyser;
 pub mod meta;
+pub mod polyspeech;
+pub mod polyvoice;
 
 pub use descriptor::plugin_register_static;
 
-fn plugin_init(_plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
-    Ok(())
+    polyvoice::register(plugin)?;
+    polyspeech::register(plugin)
 }
 
 /// What GStreamer's loader reads; the macro's items carry no documentation of their own.

@@ -31,7 +31,7 @@ impl Default for Limits {
 pub enum Doubt {
     /// Too little speech, or none that is certain.
     NoSpeech,
-    /// The recogniser itself was unsure.
+    /// The recogniser itself was unsure, or wrote notes.
     Unsure,
     /// More words than anybody says in that time.
     TooMany,
@@ -55,7 +55,9 @@ fn peak(utterance: &Utterance) -> f32 {
 pub fn believed(words: &[Spoken], speech_ns: u64, limits: &Limits) -> Result<(), Doubt> {
     let tokens: usize = words.iter().map(|word| word.tokens.len()).sum();
     let p: f32 = words.iter().map(|word| word.p * word.tokens.len() as f32).sum();
-    if p < limits.min_token_p * tokens as f32 {
+    // Trained on subtitles, a recogniser marks music with notes.
+    let notes = words.iter().any(|word| word.text.contains(['♪', '♫']));
+    if notes || p < limits.min_token_p * tokens as f32 {
         return Err(Doubt::Unsure);
     }
     // A word or two may always be said.
@@ -138,6 +140,7 @@ mod tests {
         assert_eq!(believed(&words, 1_000_000_000, &limits), Ok(()));
         words.iter_mut().for_each(|word| word.p = 0.2);
         assert_eq!(believed(&words, 1_000_000_000, &limits), Err(Doubt::Unsure));
+        assert_eq!(believed(&said("♪ la ♪"), 1_000_000_000, &limits), Err(Doubt::Unsure));
         let hasty = said(&"word ".repeat(30));
         assert_eq!(believed(&hasty, 500_000_000, &limits), Err(Doubt::TooMany));
     }

@@ -30,9 +30,12 @@ pub fn words(tokens: &[Token]) -> Vec<Spoken> {
 /// The word of a group of tokens; none when nothing is left but spaces.
 fn spoken(group: &[&Token]) -> Option<Spoken> {
     let text: String = group.iter().map(|token| token.text.as_str()).collect();
-    let text = text.trim();
+    // A mark that is given twice is a slip of the recogniser; only dots may be many.
+    let mut last = ' ';
+    let once = |c: &char| std::mem::replace(&mut last, *c) != *c || c.is_alphanumeric() || *c == '.';
+    let text: String = text.trim().chars().filter(once).collect();
     (!text.is_empty()).then(|| Spoken {
-        text: text.to_owned(),
+        text,
         tokens: group.iter().map(|token| token.id).collect(),
         p: group.iter().map(|token| token.p).sum::<f32>() / group.len() as f32,
     })
@@ -107,6 +110,7 @@ mod tests {
             words(&[token(" wis", 0.8), token("dom", 0.6), token(",", 0.7), token(" it", 1.0), token(" ", 0.1)]);
         let texts: Vec<_> = words.iter().map(|word| word.text.as_str()).collect();
         assert_eq!(texts, ["wisdom,", "it"]);
+        assert_eq!(super::words(&[token(" short", 1.0), token(",", 1.0), token(",", 1.0)])[0].text, "short,");
         assert!((words[0].p - 0.7).abs() < 1e-6);
         assert_eq!(words[0].tokens, [4, 3, 1]);
     }

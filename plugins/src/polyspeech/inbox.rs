@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The queue between the streaming thread that brings sound and the task that recognises it.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::analyser::lock;
+
+/// Nobody waits longer than this without looking around.
+const SLICE: Duration = Duration::from_millis(100);
+
+/// What comes in, in order.
+pub(super) enum Item {
+    /// Sound.
+    Sound(gst::Buffer),
+    /// A serialised event.
+    Event(gst::Event),
+}
+
+/// What became of a buffer that was offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// It is in the queue.
+    Taken,
+    /// The queue is full and nobody may wait.
+    Full,
+}
+
+struct State {
+    items: VecDeque<Item>,
+    queued: gst::ClockTime,
+    /// Nothing is taken or given: `Flushing`, or why the task has ended.
+    closed: Option<gst::FlowError>,
+}
+
+/// A queue bounded in time.
+pub(super) struct Inbox {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        let state =
+            State { items: VecDeque::new(), queued: gst::ClockTime::ZERO, closed: Some(gst::FlowError::Flushing) };
+        Self { state: Mutex::new(state), changed: Condvar::new() }
+    }
+}
+
+fn length(item: &Item) -> gst::ClockTime {
+    match item {
+        Item::Sound(buffer) => buffer.duration().unwrap_or_default(),
+        Item::Event(_) => gst::ClockTime::ZERO,
+    }
+}
+
+impl Inbox {
+    /// Empties the queue and lets items pass again.
+    pub(super) fn open(&self) {
+        let mut state = lock(&self.state);
+        state.items.clear();
+        state.queued = gst::ClockTime::ZERO;
+        state.closed = None;
+    }
+
+    /// Sends everybody who waits away, and all who come later, with `reason`.
+    pub(super) fn close(&self, reason: gst::FlowError) {
+        let mut state = lock(&self.state);
+        state.closed = Some(reason);
+        state.items.clear();
+        state.queued = gst::ClockTime::ZERO;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Whether the queue has been closed.
+    pub(super) fn closed(&self) -> Option<gst::FlowError> {
+        lock(&self.state).closed
+    }
+
+    /// Sound that waits.
+    pub(super) fn queued(&self) -> gst::ClockTime {
+        lock(&self.state).queued
+    }
+
+    /// Brings a buffer. When `limit` of sound is waiting, `patient` callers wait until there is room or the queue
+    /// is closed; others are told.
+    pub(super) fn offer(
+        &self,
+        buffer: gst::Buffer,
+        limit: gst::ClockTime,
+        patient: bool,
+    ) -> Result<Offer, gst::FlowError> {
+        let mut state = lock(&self.state);
+        loop {
+            if let Some(reason) = state.closed {
+                return Err(reason);
+            }
+            if state.queued < limit {
+                break;
+            }
+            if !patient {
+                return Ok(Offer::Full);
+            }
+            state = self.wait(state);
+        }
+        Self::put(&mut state, Item::Sound(buffer));
+        drop(state);
+        self.changed.notify_all();
+        Ok(Offer::Taken)
+    }
+
+    /// Brings an event; there is always room.
+    pub(super) fn event(&self, event: gst::Event) -> Result<(), gst::FlowError> {
+        let mut state = lock(&self.state);
+        if let Some(reason) = state.closed {
+            return Err(reason);
+        }
+        Self::put(&mut state, Item::Event(event));
+        drop(state);
+        self.changed.notify_all();
+        Ok(())
+    }
+
+    fn put(state: &mut State, item: Item) {
+        state.queued += length(&item);
+        state.items.push_back(item);
+    }
+
+    /// The next item; `Ok(None)` when none came for a while.
+    pub(super) fn next(&self) -> Result<Option<Item>, gst::FlowError> {
+        let mut state = lock(&self.state);
+        if state.items.is_empty() && state.closed.is_none() {
+            state = self.wait(state);
+        }
+        if let Some(reason) = state.closed {
+            return Err(reason);
+        }
+        let item = state.items.pop_front();
+        if let Some(item) = &item {
+            state.queued = state.queued.saturating_sub(length(item));
+        }
+        drop(state);
+        self.changed.notify_all();
+        Ok(item)
+    }
+
+    fn wait<'a>(&self, state: std::sync::MutexGuard<'a, State>) -> std::sync::MutexGuard<'a, State> {
+        self.changed.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0
+    }
+}

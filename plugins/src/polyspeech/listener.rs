@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The task's own state: sound in, transcripts out.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use polygraph_core::accounting::Accounting;
+use polygraph_core::record::Transcript;
+use polygraph_core::results::{AudioResults, NetworkRef, PtsRange, SpeechWindow};
+use polygraph_core::transcription::sound::Join;
+use polygraph_core::transcription::{Hypothesis, Job, JobKind, Settings, Token, Transcriber};
+use polygraph_models::moonshine::Recogniser;
+use polygraph_models::silero::WINDOW;
+use polygraph_models::{Engine, Error, Provider};
+
+use crate::polyvoice::speech::{Speech, network_ref};
+
+/// How often a final asks for a free session; each time it waits for the runtime's own deadline.
+const TRIES: u32 = 5;
+
+/// Speech windows may come this much later than their sound.
+const WINDOWS_LATE_NS: u64 = 300_000_000;
+
+/// Nanoseconds of a sample at 16 kHz.
+const SAMPLE_NS: u64 = 62_500;
+
+/// Deviation of the stamps from the count of samples that is no hole.
+const JITTER_NS: u64 = 40_000_000;
+
+/// Where the speech windows come from.
+enum Activity {
+    /// Nobody knows before the first buffer.
+    Unknown,
+    /// `polyvoice` has measured them.
+    Meta,
+    /// This element measures them: sound that is not yet a whole window, and the PTS of its first sample.
+    Own { pending: Vec<f32>, pts_ns: u64 },
+}
+
+/// Everything that recognition of one stream needs.
+pub(super) struct Listener {
+    transcriber: Transcriber,
+    recogniser: Recogniser,
+    provider: Provider,
+    activity: Activity,
+    /// Windows that the transcriber has not been told of: it may have work to do between two of them.
+    windows: VecDeque<SpeechWindow>,
+    heard_ns: u64,
+    speech: Option<Speech>,
+    speech_network: Option<NetworkRef>,
+    /// The account of the work since it was last collected.
+    pub(super) accounting: Accounting,
+}
+
+impl Listener {
+    /// Loads the networks.
+    pub(super) fn load(provider: Provider, settings: Settings) -> Result<Self, Error> {
+        let engine: Arc<Engine> = Engine::shared(provider)?;
+        Ok(Self {
+            transcriber: Transcriber::new(settings),
+            recogniser: Recogniser::load(&engine)?,
+            provider,
+            activity: Activity::Unknown,
+            windows: VecDeque::new(),
+            heard_ns: 0,
+            speech: None,
+            speech_network: None,
+            accounting: Accounting::default(),
+        })
+    }
+
+    /// Changes the policy while running.
+    pub(super) fn set_settings(&mut self, settings: Settings) {
+        if *self.transcriber.settings() != settings {
+            self.transcriber.set_settings(settings);
+        }
+    }
+
+    /// Samples that were no finite numbers so far.
+    pub(super) fn bad_samples(&self) -> u64 {
+        self.transcriber.bad_samples()
+    }
+
+    /// Forgets the sound, as at a flush.
+    pub(super) fn reset(&mut self) {
+        self.transcriber.reset();
+        self.forget_speech();
+        self.windows.clear();
+        self.heard_ns = 0;
+        self.activity = Activity::Unknown;
+    }
+
+    fn forget_speech(&mut self) {
+        self.speech.iter_mut().for_each(Speech::reset);
+        if let Activity::Own { pending, .. } = &mut self.activity {
+            pending.clear();
+        }
+    }
+
+    /// Ends the utterance that goes on, as at the end of the stream.
+    pub(super) fn finish(&mut self) {
+        self.transcriber.finish();
+    }
+
+    /// Time goes on without sound.
+    pub(super) fn gap(&mut self, end_ns: u64) {
+        self.heard_ns = self.heard_ns.max(end_ns + WINDOWS_LATE_NS);
+    }
+
+    /// Decides at the first buffer of a stream where speech windows come from.
+    pub(super) fn meet(&mut self, results: Option<&AudioResults>) -> Result<(), Error> {
+        let network = results.and_then(|results| results.network.clone());
+        if network.is_some() {
+            self.activity = Activity::Meta;
+            self.speech_network = network;
+        } else if matches!(self.activity, Activity::Unknown) {
+            let speech = match self.speech.take() {
+                Some(speech) => speech,
+                None => Speech::load(self.provider)?,
+            };
+            self.speech_network = Some(speech.network());
+            self.speech = Some(speech);
+            self.activity = Activity::Own { pending: Vec::new(), pts_ns: 0 };
+        }
+        Ok(())
+    }
+
+    /// Takes sound with the speech windows of its meta; [`Listener::work`] until nothing is left, then bring more.
+    pub(super) fn hear(&mut self, pts_ns: u64, samples: &[f32], windows: &[SpeechWindow]) -> Result<(), Error> {
+        if self.transcriber.push_sound(pts_ns, samples) == Join::Broken {
+            self.forget_speech();
+        }
+        match &self.activity {
+            Activity::Own { .. } => self.listen(pts_ns, samples)?,
+            _ => self.windows.extend(windows),
+        }
+        self.heard_ns = pts_ns + samples.len() as u64 * SAMPLE_NS;
+        Ok(())
+    }
+
+    /// Measures speech activity here.
+    fn listen(&mut self, at_ns: u64, samples: &[f32]) -> Result<(), Error> {
+        let (Activity::Own { pending, pts_ns }, Some(speech)) = (&mut self.activity, &mut self.speech) else {
+            return Ok(());
+        };
+        let expected = *pts_ns + pending.len() as u64 * SAMPLE_NS;
+        if pending.is_empty() || expected.abs_diff(at_ns) > JITTER_NS {
+            pending.clear();
+            *pts_ns = at_ns;
+        }
+        pending.extend(samples.iter().map(|sample| if sample.is_finite() { *sample } else { 0.0 }));
+        let (windows, rest) = pending.as_chunks::<WINDOW>();
+        for window in windows {
+            let pts = PtsRange { start_ns: *pts_ns, end_ns: *pts_ns + WINDOW as u64 * SAMPLE_NS };
+            *pts_ns = pts.end_ns;
+            self.windows.extend(speech.listen(pts, window)?);
+        }
+        *pending = rest.to_vec();
+        Ok(())
+    }
+
+    /// Does the next piece of work that is due; `None` when there is none. Partials are left out when `busy`.
+    pub(super) fn work(&mut self, busy: bool) -> Option<Result<Option<Transcript>, Error>> {
+        let job = loop {
+            if let Some(job) = self.transcriber.poll() {
+                break job;
+            }
+            match self.windows.pop_front() {
+                Some(window) => self.transcriber.push_speech(window),
+                None => {
+                    self.transcriber.advance(self.heard_ns.saturating_sub(WINDOWS_LATE_NS));
+                    break self.transcriber.poll()?;
+                }
+            }
+        };
+        if job.kind == JobKind::Partial && busy {
+            self.accounting.skipped("busy");
+            return Some(Ok(None));
+        }
+        Some(self.recognise(job))
+    }
+
+    fn recognise(&mut self, job: Job) -> Result<Option<Transcript>, Error> {
+        let tries = if job.kind == JobKind::Final { TRIES } else { 1 };
+        let mut heard = Err(None);
+        for _ in 0..tries {
+            heard = self.recogniser.transcribe(&job.wave, &job.prefix).map_err(Some);
+            if !matches!(heard, Err(Some(Error::Busy { .. }))) {
+                break;
+            }
+        }
+        let hypothesis = match heard {
+            Ok(heard) => {
+                self.accounting.analysed();
+                let token =
+                    |token: polygraph_models::moonshine::Token| Token { id: token.id, text: token.text, p: token.p };
+                Hypothesis { tokens: heard.tokens.into_iter().map(token).collect(), complete: heard.complete }
+            }
+            Err(None | Some(Error::Busy { .. })) if job.kind == JobKind::Partial => {
+                self.accounting.skipped("busy");
+                return Ok(None);
+            }
+            Err(None | Some(Error::Busy { .. })) => {
+                self.accounting.late();
+                Hypothesis::default()
+            }
+            Err(Some(error)) => return Err(error),
+        };
+        let transcript = self.transcriber.answer(job, hypothesis);
+        Ok(transcript.map(|transcript| Transcript { networks: self.networks(), ..transcript }))
+    }
+
+    fn networks(&self) -> Vec<NetworkRef> {
+        let recogniser = self.recogniser.identities().into_iter().map(network_ref);
+        recogniser.chain(self.speech_network.clone()).collect()
+    }
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the source pad's task does with each item of the inbox.
+
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use polygraph_core::record::Transcript;
+use polygraph_core::results::AudioResults;
+
+use super::imp::{CAT, PolySpeech};
+use super::inbox::Item;
+use super::listener::Listener;
+use super::output::Form;
+use crate::analyser::lock;
+use crate::meta::audio_results;
+
+/// Longest stretch of sound that is heard before a GAP event says so.
+const STEP: usize = 1_600;
+
+/// Nanoseconds of a sample at 16 kHz.
+const SAMPLE_NS: u64 = 62_500;
+
+/// What the task keeps from item to item.
+pub(super) struct Task {
+    listener: Listener,
+    form: Form,
+    segment: gst::FormattedSegment<gst::ClockTime>,
+    /// Up to here the source pad has been told that time has passed.
+    told: Option<gst::ClockTime>,
+}
+
+impl Task {
+    /// Nothing has come yet.
+    pub(super) fn new(listener: Listener) -> Self {
+        Self { listener, form: Form::Text, segment: gst::FormattedSegment::new(), told: None }
+    }
+
+    /// Forgets the sound, as at a flush.
+    pub(super) fn reset(&mut self) {
+        self.listener.reset();
+        self.told = None;
+    }
+}
+
+impl PolySpeech {
+    /// One turn of the task: the next item, or a look around.
+    pub(super) fn turn(&self) {
+        let item = match self.inbox.next() {
+            Ok(Some(item)) => item,
+            Ok(None) => return,
+            Err(_) => return self.rest(),
+        };
+        // Taken out: nothing is locked while it works and pushes.
+        let Some(mut task) = lock(&self.task).take() else { return self.rest() };
+        task.listener.set_settings(lock(&self.settings).policy());
+        let result = match item {
+            Item::Sound(buffer) => self.hear(&mut task, &buffer),
+            Item::Event(event) => self.pass(&mut task, event),
+        };
+        self.count(&mut task);
+        *lock(&self.task) = Some(task);
+        if let Err(error) = result {
+            gst::debug!(CAT, imp = self, "the task ends: {error:?}");
+            self.inbox.close(error);
+            self.rest();
+        }
+    }
+
+    fn rest(&self) {
+        if let Err(error) = self.srcpad.pause_task() {
+            gst::warning!(CAT, imp = self, "the task didn't pause: {error}");
+        }
+    }
+
+    /// Adds the listener's account to the element's.
+    fn count(&self, task: &mut Task) {
+        let new = std::mem::take(&mut task.listener.accounting);
+        let mut counts = lock(&self.counts);
+        let all = &mut counts.accounting;
+        all.input += new.input;
+        all.analysed += new.analysed;
+        all.late += new.late;
+        for (reason, count) in new.skipped {
+            *all.skipped.entry(reason).or_default() += count;
+        }
+        counts.bad_samples = task.listener.bad_samples();
+    }
+
+    fn hear(&self, task: &mut Task, buffer: &gst::Buffer) -> Result<(), gst::FlowError> {
+        let Some(pts) = buffer.pts() else {
+            lock(&self.counts).accounting.skipped("no-pts");
+            return Ok(());
+        };
+        let results = audio_results(buffer);
+        task.listener.meet(results.as_ref()).map_err(|error| self.fail(&error))?;
+        let map = buffer.map_readable().map_err(|_| gst::FlowError::Error)?;
+        let samples: Vec<f32> = map.as_chunks().0.iter().map(|&sample| f32::from_le_bytes(sample)).collect();
+        let mut windows = results.map(|AudioResults { speech, .. }| speech).unwrap_or_default().into_iter().peekable();
+        for (i, step) in samples.chunks(STEP).enumerate() {
+            let start = pts.nseconds() + (i * STEP) as u64 * SAMPLE_NS;
+            let end = start + step.len() as u64 * SAMPLE_NS;
+            let last = (i + 1) * STEP >= samples.len();
+            let ended: Vec<_> =
+                std::iter::from_fn(|| windows.next_if(|window| last || window.pts.end_ns <= end)).collect();
+            task.listener.hear(start, step, &ended).map_err(|error| self.fail(&error))?;
+            self.work(task)?;
+            self.tell_time(task, gst::ClockTime::from_nseconds(start), gst::ClockTime::from_nseconds(end))?;
+        }
+        Ok(())
+    }
+
+    /// Does all work that is due.
+    fn work(&self, task: &mut Task) -> Result<(), gst::FlowError> {
+        loop {
+            if let Some(reason) = self.inbox.closed() {
+                return Err(reason);
+            }
+            let busy = self.is_live() && self.inbox.queued() > lock(&self.settings).partial_interval();
+            let Some(done) = task.listener.work(busy) else { return Ok(()) };
+            if let Some(transcript) = done.map_err(|error| self.fail(&error))? {
+                self.push(task, transcript)?;
+            }
+        }
+    }
+
+    fn push(&self, task: &Task, transcript: Transcript) -> Result<(), gst::FlowError> {
+        gst::debug!(
+            CAT,
+            imp = self,
+            "utterance {} revision {}{}: {}",
+            transcript.utterance,
+            transcript.revision,
+            if transcript.is_final { ", final" } else { "" },
+            transcript.text
+        );
+        match task.form.buffer(transcript, &task.segment) {
+            Some(buffer) => self.srcpad.push(buffer).map(|_| ()),
+            None => Ok(()),
+        }
+    }
+
+    /// Says downstream that nothing will come for sound that has been heard, but text that is late anyway.
+    fn tell_time(&self, task: &mut Task, start: gst::ClockTime, end: gst::ClockTime) -> Result<(), gst::FlowError> {
+        let start = task.told.filter(|told| *told <= end && end - *told <= gst::ClockTime::SECOND).unwrap_or(start);
+        if end > start {
+            task.told = Some(end);
+            self.srcpad.push_event(gst::event::Gap::builder(start).duration(end - start).build());
+        }
+        Ok(())
+    }
+
+    /// A serialised event, in its place among the sound.
+    fn pass(&self, task: &mut Task, event: gst::Event) -> Result<(), gst::FlowError> {
+        match event.view() {
+            gst::EventView::StreamStart(start) => self.start_stream(start),
+            gst::EventView::Caps(_) => return self.negotiate(task),
+            gst::EventView::Segment(segment) => self.begin_segment(task, segment, &event)?,
+            gst::EventView::Gap(gap) => {
+                let (start, duration) = gap.get();
+                let end = start + duration.unwrap_or_default();
+                task.listener.gap(end.nseconds());
+                self.work(task)?;
+                task.told = Some(end);
+                self.srcpad.push_event(event);
+            }
+            gst::EventView::Eos(_) => {
+                task.listener.finish();
+                self.work(task)?;
+                self.srcpad.push_event(event);
+            }
+            // They describe the sound.
+            gst::EventView::Tag(_) => {}
+            _ => {
+                self.srcpad.push_event(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn start_stream(&self, start: &gst::event::StreamStart) {
+        let id = self.srcpad.create_stream_id(&*self.obj(), Some("transcript"));
+        let mut own = gst::event::StreamStart::builder(&id).flags(gst::StreamFlags::SPARSE);
+        if let Some(group) = start.group_id() {
+            own = own.group_id(group);
+        }
+        self.srcpad.push_event(own.build());
+    }
+
+    /// Agrees with downstream on the form of the output.
+    fn negotiate(&self, task: &mut Task) -> Result<(), gst::FlowError> {
+        let mut caps = self.srcpad.allowed_caps().unwrap_or_else(Form::caps);
+        if caps.is_empty() {
+            gst::element_imp_error!(self, gst::CoreError::Negotiation, ["downstream takes none of {}", Form::caps()]);
+            return Err(gst::FlowError::NotNegotiated);
+        }
+        caps.fixate();
+        task.form = Form::of(&caps).ok_or(gst::FlowError::NotNegotiated)?;
+        if !self.srcpad.push_event(gst::event::Caps::new(&caps)) && self.inbox.closed().is_none() {
+            gst::warning!(CAT, imp = self, "downstream refuses {caps}");
+        }
+        Ok(())
+    }
+
+    fn begin_segment(
+        &self,
+        task: &mut Task,
+        segment: &gst::event::Segment,
+        event: &gst::Event,
+    ) -> Result<(), gst::FlowError> {
+        let Some(segment) = segment.segment().downcast_ref::<gst::ClockTime>() else {
+            gst::element_imp_error!(self, gst::StreamError::Format, ["the segment isn't in time"]);
+            return Err(gst::FlowError::Error);
+        };
+        // What was said before belongs to the old segment.
+        task.listener.finish();
+        self.work(task)?;
+        task.reset();
+        task.segment = segment.clone();
+        self.srcpad.push_event(event.clone());
+        Ok(())
+    }
+
+    fn fail(&self, error: &polygraph_models::Error) -> gst::FlowError {
+        gst::element_imp_error!(self, gst::StreamError::Failed, ["speech recognition: {error}"]);
+        gst::FlowError::Error
+    }
+}

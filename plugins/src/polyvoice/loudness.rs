@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Loudness by EBU R 128 and silence, of interleaved frames.
+
+use ebur128::{Channel, EbuR128, Mode};
+use gst_audio::{AudioChannelPosition as Position, AudioInfo};
+use polygraph_core::results::Loudness;
+
+/// EBU Tech 3341 asks for 10 values a second.
+const REFRESH_HZ: u32 = 10;
+
+/// The longest hole that is worth counting: short-term loudness looks back no further.
+const LONGEST_HOLE_S: u32 = 3;
+
+/// Under it nothing is measured (ITU-R BS.1770-4, absolute gate).
+const GATE_LUFS: f64 = -70.0;
+
+/// The meter of a stream.
+pub(super) struct Meter {
+    ebu: EbuR128,
+    channels: usize,
+    rate: u32,
+    /// Frames since the values were renewed.
+    stale: u32,
+    values: Loudness,
+    quiet_frames: u64,
+}
+
+impl Meter {
+    /// A meter for sound of this layout.
+    pub(super) fn new(info: &AudioInfo) -> Result<Self, ebur128::Error> {
+        // The histogram keeps the memory of integrated loudness constant, however long the stream.
+        let mut ebu = EbuR128::new(info.channels(), info.rate(), Mode::S | Mode::I | Mode::HISTOGRAM)?;
+        if let Some(positions) = info.positions().filter(|_| info.channels() > 2 && !info.is_unpositioned()) {
+            let sides = positions.contains(&Position::SideLeft);
+            ebu.set_channel_map(&positions.iter().map(|place| weight(place, sides)).collect::<Vec<_>>())?;
+        }
+        let channels = info.channels() as usize;
+        Ok(Self { ebu, channels, rate: info.rate(), stale: 0, values: Loudness::default(), quiet_frames: 0 })
+    }
+
+    /// Measures frames; `quiet` is the amplitude that silence stays under.
+    pub(super) fn push(&mut self, frames: &[f32], quiet: f32) -> Result<(), ebur128::Error> {
+        self.ebu.add_frames_f32(frames)?;
+        let count = (frames.len() / self.channels) as u32;
+        self.quiet_frames = if self.level(frames) < quiet { self.quiet_frames + u64::from(count) } else { 0 };
+        self.stale += count;
+        if self.stale >= self.rate / REFRESH_HZ {
+            self.stale = 0;
+            self.values = Loudness {
+                momentary_lufs: gated(self.ebu.loudness_momentary()?),
+                short_term_lufs: gated(self.ebu.loudness_shortterm()?),
+                integrated_lufs: gated(self.ebu.loudness_global()?),
+            };
+        }
+        Ok(())
+    }
+
+    /// Root mean square of the loudest channel.
+    fn level(&self, frames: &[f32]) -> f32 {
+        let mut energy = vec![0.0f32; self.channels];
+        for frame in frames.chunks_exact(self.channels) {
+            energy.iter_mut().zip(frame).for_each(|(energy, sample)| *energy += sample * sample);
+        }
+        let count = (frames.len() / self.channels).max(1) as f32;
+        (energy.iter().fold(0.0f32, |most, energy| most.max(*energy)) / count).sqrt()
+    }
+
+    /// A hole in the sound: silence for the sliding measures.
+    pub(super) fn hole(&mut self, frames: u64) -> Result<(), ebur128::Error> {
+        let frames = frames.min(u64::from(self.rate * LONGEST_HOLE_S));
+        let silence = vec![0.0; frames as usize * self.channels];
+        self.push(&silence, f32::MIN_POSITIVE)
+    }
+
+    /// The values, at most 100 ms old.
+    pub(super) fn loudness(&self) -> Loudness {
+        self.values
+    }
+
+    /// How long all channels have been silent, in nanoseconds.
+    pub(super) fn quiet_ns(&self) -> u64 {
+        self.quiet_frames * 1_000_000_000 / u64::from(self.rate)
+    }
+}
+
+fn gated(lufs: f64) -> Option<f32> {
+    (lufs > GATE_LUFS).then_some(lufs as f32)
+}
+
+/// The channels' places by ITU-R BS.1770-4, table 3; its weights follow from them. `sides`: the layout has side
+/// speakers, so that its rear ones aren't the surrounds of 5.1.
+fn weight(position: &Position, sides: bool) -> Channel {
+    match position {
+        Position::Mono | Position::FrontCenter => Channel::Center,
+        Position::FrontLeft => Channel::Left,
+        Position::FrontRight => Channel::Right,
+        Position::SurroundLeft | Position::SideLeft => Channel::LeftSurround,
+        Position::SurroundRight | Position::SideRight => Channel::RightSurround,
+        Position::RearLeft => {
+            if sides {
+                Channel::Mp135
+            } else {
+                Channel::LeftSurround
+            }
+        }
+        Position::RearRight => {
+            if sides {
+                Channel::Mm135
+            } else {
+                Channel::RightSurround
+            }
+        }
+        Position::FrontLeftOfCenter => Channel::MpSC,
+        Position::FrontRightOfCenter => Channel::MmSC,
+        Position::WideLeft => Channel::Mp060,
+        Position::WideRight => Channel::Mm060,
+        Position::RearCenter => Channel::Mp180,
+        Position::TopFrontLeft => Channel::Up045,
+        Position::TopFrontRight => Channel::Um045,
+        Position::TopFrontCenter => Channel::Up000,
+        Position::TopSideLeft => Channel::Up090,
+        Position::TopSideRight => Channel::Um090,
+        _ => Channel::Unused,
+    }
+}
+
+/// Which channels carry sound that a listener would call the programme: all but the low-frequency effects.
+pub(super) fn heard(info: &AudioInfo) -> Vec<bool> {
+    let all = vec![true; info.channels() as usize];
+    let Some(positions) = info.positions().filter(|_| !info.is_unpositioned()) else { return all };
+    let heard: Vec<bool> = positions.iter().map(|place| !matches!(place, Position::Lfe1 | Position::Lfe2)).collect();
+    if heard.contains(&true) { heard } else { all }
+}

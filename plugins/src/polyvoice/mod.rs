@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Loudness, silence and speech activity of sound that passes through.
+
+/**
+ * element-polyvoice:
+ * @short_description: Measures loudness, silence and speech activity
+ *
+ * Sound passes through untouched; what is measured travels with each buffer in a `PolyAudioMeta`:
+ *
+ * - loudness by EBU R 128 (ITU-R BS.1770): momentary (400 ms), short-term (3 s) and integrated (the stream so far),
+ *   renewed every 100 ms; the channels are weighted by the positions in the caps, LFE is left out;
+ * - silence: every channel under `silence-threshold` for `silence-time`;
+ * - speech activity by Silero VAD, a probability for each 32 ms, on an internal 16 kHz mono copy. A window
+ *   is reported with the buffer that completes it, and its PTS range is that of the input.
+ *
+ * A flush, a new segment and new caps start all measures anew. A hole in the sound restarts speech activity and counts
+ * as silence in momentary and short-term loudness. `stats` holds the account of the buffers.
+ *
+ * ## Example pipelines
+ *
+ * ```bash
+ * gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! polyvoice ! fakesink silent=false -v
+ * GST_DEBUG=polyvoice:5 gst-launch-1.0 filesrc location=speech.wav ! decodebin ! audioconvert ! polyvoice ! fakesink
+ * ```
+ *
+ * The second prints each measured window.
+ */
+use gst::glib;
+use gst::prelude::*;
+
+mod hearing;
+mod imp;
+mod loudness;
+pub(crate) mod speech;
+
+glib::wrapper! {
+    /// Measures loudness, silence and speech activity of sound that passes through.
+    pub struct PolyVoice(ObjectSubclass<imp::PolyVoice>) @extends gst_base::BaseTransform, gst::Element, gst::Object;
+}
+
+/// Makes the element known.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "polyvoice", gst::Rank::NONE, PolyVoice::static_type())
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polyvoice` from its outside: sound goes through a harness, the metas are read from what comes out.
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is the report of a test")]
+
+mod sound;
+
+use gst_check::Harness;
+use gstpolygraph::meta::audio_results;
+use polygraph_core::results::{AudioResults, Loudness};
+use sound::{buffer, decode, media, noise, sine};
+
+struct Voice {
+    harness: Harness,
+    rate: u32,
+    channels: usize,
+    pts: u64,
+}
+
+impl Voice {
+    /// Without speech activity, unless `vad`.
+    fn new(caps: &str, rate: u32, channels: usize, vad: bool) -> Self {
+        sound::init();
+        let mut harness = Harness::new_parse(&format!("polyvoice name=v vad={vad}"));
+        harness.set_src_caps_str(&format!("audio/x-raw,layout=interleaved,rate={rate},channels={channels},{caps}"));
+        Self { harness, rate, channels, pts: 0 }
+    }
+
+    /// Pushes sound in buffers of 20 ms; the results of each.
+    fn push(&mut self, samples: &[f32]) -> Vec<AudioResults> {
+        let size = self.rate as usize / 50 * self.channels;
+        let mut results = Vec::new();
+        for piece in samples.chunks(size) {
+            let sent = buffer(piece, self.channels, self.rate, self.pts);
+            self.pts += (piece.len() / self.channels) as u64 * 1_000_000_000 / u64::from(self.rate);
+            let pts = sent.pts();
+            self.harness.push(sent).expect("flow");
+            let got = self.harness.pull().expect("a buffer");
+            assert_eq!(got.pts(), pts);
+            let found = audio_results(&got).expect("results");
+            assert_eq!(Some(found.pts.start_ns), pts.map(gst::ClockTime::nseconds));
+            results.push(found);
+        }
+        results
+    }
+
+    fn loudness(&mut self, samples: &[f32]) -> Loudness {
+        self.push(samples).last().expect("results").loudness
+    }
+
+    fn stats(&self) -> gst::Structure {
+        use gst::prelude::*;
+        let voice = self.harness.element().expect("element");
+        let bin = voice.downcast_ref::<gst::Bin>().and_then(|bin| bin.children().into_iter().next());
+        bin.unwrap_or(voice).property("stats")
+    }
+}
+
+fn near(value: Option<f32>, lufs: f32) {
+    let value = value.expect("a value");
+    assert!((value - lufs).abs() <= 0.1, "{value} LUFS instead of {lufs}");
+}
+
+const STEREO: &str = "format=F32LE,channel-mask=(bitmask)0x3";
+
+/// EBU Tech 3341, minimum requirements test signals 1 and 2.
+#[test]
+fn a_stereo_sine_has_its_loudness() {
+    for level in [-23.0, -33.0] {
+        let mut voice = Voice::new(STEREO, 48_000, 2, false);
+        let loudness = voice.loudness(&sine(&[Some(level); 2], 48_000, 20.0));
+        near(loudness.momentary_lufs, level);
+        near(loudness.short_term_lufs, level);
+        near(loudness.integrated_lufs, level);
+    }
+}
+
+/// EBU Tech 3341, test signal 3: the relative gate leaves the quiet parts out.
+#[test]
+fn integrated_loudness_is_gated() {
+    let mut voice = Voice::new(STEREO, 48_000, 2, false);
+    voice.loudness(&sine(&[Some(-36.0); 2], 48_000, 10.0));
+    voice.loudness(&sine(&[Some(-23.0); 2], 48_000, 60.0));
+    let loudness = voice.loudness(&sine(&[Some(-36.0); 2], 48_000, 10.0));
+    near(loudness.integrated_lufs, -23.0);
+    near(loudness.short_term_lufs, -36.0);
+}
+
+/// EBU Tech 3341, test signal 6, with a loud LFE that doesn't count.
+#[test]
+fn the_channels_of_5_1_are_weighted_by_their_places() {
+    // FL FR FC LFE RL RR
+    let mut voice = Voice::new("format=F32LE,channel-mask=(bitmask)0x3f", 48_000, 6, false);
+    let levels = [-28.0, -28.0, -24.0, -10.0, -30.0, -30.0].map(Some);
+    near(voice.loudness(&sine(&levels, 48_000, 20.0)).integrated_lufs, -23.0);
+}
+
+#[test]
+fn a_single_channel_counts_once() {
+    let mut voice = Voice::new("format=F32LE", 44_100, 1, false);
+    near(voice.loudness(&sine(&[Some(-20.0)], 44_100, 5.0)).momentary_lufs, -23.0);
+}
+
+#[test]
+fn whole_numbers_are_measured_like_fractions() {
+    sound::init();
+    let mut harness = Harness::new_parse("polyvoice name=v vad=false");
+    harness.set_src_caps_str("audio/x-raw,layout=interleaved,format=S16LE,rate=48000,channels=1");
+    let samples = sine(&[Some(-20.0)], 48_000, 2.0);
+    let bytes: Vec<u8> = samples.iter().flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes()).collect();
+    let mut sent = gst::Buffer::from_slice(bytes);
+    sent.get_mut().unwrap().set_pts(gst::ClockTime::ZERO);
+    harness.push(sent).unwrap();
+    near(audio_results(&harness.pull().unwrap()).unwrap().loudness.momentary_lufs, -23.0);
+}
+
+#[test]
+fn silence_needs_its_time_and_ends_at_once() {
+    let mut voice = Voice::new(STEREO, 48_000, 2, false);
+    assert!(voice.push(&sine(&[Some(-30.0); 2], 48_000, 2.0)).iter().all(|results| !results.silent));
+    let quiet = voice.push(&sine(&[Some(-80.0), None], 48_000, 3.0));
+    let first = quiet.iter().position(|results| results.silent).expect("silence");
+    // 1 s in buffers of 20 ms.
+    assert_eq!(first, 49);
+    assert!(quiet[first..].iter().all(|results| results.silent));
+    assert!(!voice.push(&sine(&[None, Some(-30.0)], 48_000, 0.02))[0].silent, "one channel is enough");
+}
+
+#[test]
+fn speech_is_found_where_it_is_and_its_windows_join() {
+    let speech = decode(&media("two_cities.wav"));
+    let mut voice = Voice::new("format=F32LE", 16_000, 1, true);
+    let results = voice.push(&speech[..16_000 * 20]);
+    let windows: Vec<_> = results.iter().flat_map(|results| &results.speech).collect();
+    assert!(windows.len() >= 20_000 / 32 - 1);
+    assert!(windows.windows(2).all(|pair| pair[0].pts.end_ns == pair[1].pts.start_ns));
+    for results in &results {
+        assert!(results.network.as_ref().is_some_and(|network| network.name == "silero-vad"));
+        assert!(results.speech.iter().all(|window| window.pts.end_ns <= results.pts.end_ns));
+    }
+    let spoken = windows.iter().filter(|window| window.p > 0.5).count() as f32 / windows.len() as f32;
+    assert!((0.6..0.95).contains(&spoken), "{spoken} of the windows");
+    assert!(windows[..30].iter().all(|window| window.p < 0.5), "the recording starts with a second of silence");
+}
+
+#[test]
+fn speech_is_found_in_the_centre_of_5_1_at_48_khz() {
+    let speech = decode(&media("two_cities.wav"));
+    // To 48 kHz by holding each sample: rough, and still speech.
+    let frames = speech[..16_000 * 6].iter().flat_map(|&s| [[0.0, 0.0, s, 0.0, 0.0, 0.0]; 3]);
+    let surround: Vec<f32> = frames.flatten().collect();
+    let mut voice = Voice::new("format=F32LE,channel-mask=(bitmask)0x3f", 48_000, 6, true);
+    let results = voice.push(&surround);
+    let found = results.iter().flat_map(|results| &results.speech).filter(|window| window.p > 0.5).count();
+    assert!(found > 60, "{found} windows with speech");
+}
+
+#[test]
+fn noise_is_no_speech() {
+    for pink in [false, true] {
+        let mut voice = Voice::new("format=F32LE", 16_000, 1, true);
+        let results = voice.push(&noise(16_000 * 10, pink, 0.3));
+        assert!(results.iter().flat_map(|results| &results.speech).all(|window| window.p < 0.5));
+    }
+}
+
+#[test]
+fn a_hole_restarts_the_windows_and_keeps_the_programme_s_loudness() {
+    let mut voice = Voice::new("format=F32LE", 48_000, 1, true);
+    voice.push(&sine(&[Some(-20.0)], 48_000, 20.0));
+    voice.pts += 10_000_000_000;
+    let at = voice.pts;
+    let results = voice.push(&sine(&[Some(-60.0)], 48_000, 0.5));
+    let first = results.iter().flat_map(|results| &results.speech).next().expect("a window");
+    assert_eq!(first.pts.start_ns, at);
+    let loudness = results.last().unwrap().loudness;
+    near(loudness.integrated_lufs, -23.0);
+    assert!(loudness.short_term_lufs.is_none_or(|lufs| lufs < -60.0));
+}
+
+#[test]
+fn stamps_that_jitter_are_no_hole() {
+    let mut voice = Voice::new("format=F32LE", 16_000, 1, true);
+    let mut windows = Vec::new();
+    for i in 0..100 {
+        voice.pts = 1_000_000_000 + i * 20_000_000 + (i * 7 % 5) * 2_000_000;
+        let sent = buffer(&[0.0; 320], 1, 16_000, voice.pts);
+        voice.harness.push(sent).unwrap();
+        windows.extend(audio_results(&voice.harness.pull().unwrap()).unwrap().speech);
+    }
+    assert_eq!(windows.len(), 100 * 320 / 512);
+    assert!(windows.windows(2).all(|pair| pair[0].pts.end_ns == pair[1].pts.start_ns));
+}
+
+#[test]
+fn a_flush_and_new_caps_start_anew() {
+    let mut voice = Voice::new(STEREO, 48_000, 2, false);
+    near(voice.loudness(&sine(&[Some(-20.0); 2], 48_000, 5.0)).integrated_lufs, -20.0);
+    voice.harness.push_event(gst::event::FlushStart::new());
+    voice.harness.push_event(gst::event::FlushStop::new(true));
+    voice.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    voice.pts = 0;
+    near(voice.loudness(&sine(&[Some(-30.0); 2], 48_000, 5.0)).integrated_lufs, -30.0);
+    voice.harness.set_src_caps_str("audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1");
+    (voice.rate, voice.channels) = (16_000, 1);
+    near(voice.loudness(&sine(&[Some(-20.0)], 16_000, 5.0)).integrated_lufs, -23.0);
+}
+
+#[test]
+fn what_is_no_number_is_silence_and_counted() {
+    let mut voice = Voice::new("format=F32LE", 48_000, 1, true);
+    let mut samples = sine(&[Some(-20.0)], 48_000, 5.0);
+    samples[1_000..1_010].fill(f32::NAN);
+    near(voice.loudness(&samples).momentary_lufs, -23.0);
+    assert_eq!(voice.stats().get::<u64>("bad-samples").unwrap(), 10);
+}
+
+#[test]
+fn every_buffer_is_accounted_for() {
+    let mut voice = Voice::new("format=F32LE", 16_000, 1, false);
+    voice.push(&vec![0.0; 16_000]);
+    voice.harness.push(gst::Buffer::from_slice([0u8; 640])).unwrap();
+    assert!(audio_results(&voice.harness.pull().unwrap()).is_none(), "without PTS it can't be placed");
+    let stats = voice.stats();
+    let count = |field| stats.get::<u64>(field).unwrap();
+    assert_eq!((count("input"), count("analysed"), count("skipped-no-pts"), count("late")), (51, 50, 1, 0));
+}
