@@ -8,6 +8,8 @@ use gst::glib;
 
 pub mod analyser;
 pub mod meta;
+pub mod polyanalyze;
+pub mod polylips;
 pub mod polyspeech;
 pub mod polyvoice;
 
@@ -16,7 +18,9 @@ pub use descriptor::plugin_register_static;
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
     polyvoice::register(plugin)?;
-    polyspeech::register(plugin)
+    polyspeech::register(plugin)?;
+    polyanalyze::register(plugin)?;
+    polylips::register(plugin)
 }
 
 /// What GStreamer's loader reads; the macro's items carry no documentation of their own.

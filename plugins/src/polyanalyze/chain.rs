@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The chains inside the bin: built when their pad is requested, taken down when it is released.
+
+use gst::prelude::*;
+
+use super::queue::{Limit, Queue};
+
+/// Pictures that wait before the analysers: enough to let decoder and analysers work side by side.
+const PICTURES: Limit = Limit::Buffers(8);
+/// Sound that waits before the analysers.
+const SOUND: Limit = Limit::Time(gst::ClockTime::from_seconds(1));
+/// Sound that waits for the recogniser, whose work comes in lumps of some seconds.
+const SPEECH: Limit = Limit::Time(gst::ClockTime::from_seconds(5));
+
+/// What polyspeech is given.
+const SPEECH_CAPS: &str = "audio/x-raw, format=F32LE, layout=interleaved, rate=16000, channels=1";
+
+/// A chain could not be built.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("there is no element {name}; is its plugin installed? ({source})")]
+    Missing { name: String, source: gst::glib::BoolError },
+    #[error("{0}")]
+    Link(#[from] gst::glib::BoolError),
+    #[error("{0}")]
+    State(#[from] gst::StateChangeError),
+    #[error("{element} has no pad {pad}")]
+    Pad { element: String, pad: &'static str },
+}
+
+/// One of the bin's two chains.
+#[derive(Debug, Default)]
+pub(super) struct Chain {
+    elements: Vec<gst::Element>,
+    pub(super) queues: Vec<Queue>,
+    /// Pads of elements that outlive the chain, with the chain's pads that they are linked to.
+    joints: Vec<(gst::Pad, gst::Pad)>,
+}
+
+/// Makes an element under its own name.
+pub(super) fn make(factory: &str, name: &str) -> Result<gst::Element, Error> {
+    let made = gst::ElementFactory::make(factory).name(name).build();
+    made.map_err(|source| Error::Missing { name: factory.to_owned(), source })
+}
+
+fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, Error> {
+    let pad = element.static_pad(name).or_else(|| element.request_pad_simple(name));
+    pad.ok_or_else(|| Error::Pad { element: element.name().to_string(), pad: name })
+}
+
+impl Chain {
+    /// `queue ! videoconvert ! deinterlace ! videoflip ! polyscene ! polyface ! polylips.video`
+    pub(super) fn build_video(&mut self, bin: &gst::Bin, lips: &gst::Element) -> Result<(), Error> {
+        let head = self.queue("video-queue", PICTURES)?;
+        let flip = make("videoflip", "videoflip")?;
+        flip.set_property_from_str("video-direction", "auto");
+        let last = self.string(
+            bin,
+            &head,
+            [
+                make("videoconvert", "videoconvert")?,
+                make("deinterlace", "deinterlace")?,
+                flip,
+                make("polyscene", "polyscene")?,
+                make("polyface", "polyface")?,
+            ],
+        )?;
+        self.joint(&last, lips, "video")
+    }
+
+    /// `queue ! audioconvert ! polyvoice ! tee`, from there `queue ! polylips.audio`, and for the transcript
+    /// `queue ! audioconvert ! audioresample ! capsfilter ! polyspeech ! capsfilter ! funnel`
+    pub(super) fn build_audio(
+        &mut self,
+        bin: &gst::Bin,
+        lips: &gst::Element,
+        funnel: Option<&gst::Element>,
+    ) -> Result<(), Error> {
+        let head = self.queue("audio-queue", SOUND)?;
+        let tee = self.string(
+            bin,
+            &head,
+            [make("audioconvert", "audioconvert")?, make("polyvoice", "polyvoice")?, make("tee", "audio-tee")?],
+        )?;
+        let queue = self.queue("lips-queue", SOUND)?;
+        self.string(bin, &queue, [])?;
+        tee.link(&queue)?;
+        self.joint(&queue, lips, "audio")?;
+        let Some(funnel) = funnel else { return Ok(()) };
+        let queue = self.queue("speech-queue", SPEECH)?;
+        let last = self.string(
+            bin,
+            &queue,
+            [
+                make("audioconvert", "speech-convert")?,
+                make("audioresample", "speech-resample")?,
+                filter("speech-caps", SPEECH_CAPS)?,
+                make("polyspeech", "polyspeech")?,
+                filter("transcript-caps", crate::polylips::RECORD_CAPS)?,
+            ],
+        )?;
+        tee.link(&queue)?;
+        self.joint(&last, funnel, "sink_%u")
+    }
+
+    fn queue(&mut self, name: &str, limit: Limit) -> Result<gst::Element, Error> {
+        let queue = Queue::new(name, limit).map_err(|source| Error::Missing { name: "queue".to_owned(), source })?;
+        let element = queue.element().clone();
+        self.queues.push(queue);
+        Ok(element)
+    }
+
+    /// Adds elements to the bin, one linked to the other, and gives the last.
+    fn string<const N: usize>(
+        &mut self,
+        bin: &gst::Bin,
+        first: &gst::Element,
+        rest: [gst::Element; N],
+    ) -> Result<gst::Element, Error> {
+        let mut last = first.clone();
+        bin.add(first)?;
+        self.elements.push(first.clone());
+        for element in rest {
+            bin.add(&element)?;
+            self.elements.push(element.clone());
+            last.link(&element)?;
+            last = element;
+        }
+        Ok(last)
+    }
+
+    /// Links the chain's end to an element that outlives it.
+    fn joint(&mut self, last: &gst::Element, to: &gst::Element, name: &'static str) -> Result<(), Error> {
+        let (from, to) = (pad(last, "src")?, pad(to, name)?);
+        self.joints.push((from.clone(), to.clone()));
+        from.link(&to)
+            .map_err(|err| gst::glib::bool_error!("{} does not link to {}: {err}", from.name(), to.name()))?;
+        Ok(())
+    }
+
+    /// Where the chain begins.
+    pub(super) fn head(&self) -> Option<gst::Pad> {
+        self.elements.first()?.static_pad("sink")
+    }
+
+    /// Elements that do the analysing and say so in `stats`.
+    pub(super) fn elements(&self) -> impl Iterator<Item = &gst::Element> {
+        self.elements.iter()
+    }
+
+    /// Brings the chain to the bin's state, its end first: nothing flows into what is not ready.
+    pub(super) fn start(&self) -> Result<(), Error> {
+        for element in self.elements.iter().rev() {
+            element.sync_state_with_parent()?;
+        }
+        Ok(())
+    }
+
+    /// Takes the chain out of the bin.
+    ///
+    /// The far ends go first: what waits there for room lets go, and the chain's threads can be joined. Whoever
+    /// takes the pad away has stopped what feeds it.
+    pub(super) fn stop(self, bin: &gst::Bin) {
+        for (_, to) in &self.joints {
+            if let Some(element) = to.parent_element() {
+                element.release_request_pad(to);
+            }
+        }
+        for element in &self.elements {
+            element.set_locked_state(true);
+            // An element that does not stop is taken out all the same.
+            let _ = element.set_state(gst::State::Null);
+            let _ = bin.remove(element);
+        }
+    }
+}
+
+fn filter(name: &str, caps: &str) -> Result<gst::Element, Error> {
+    let filter = make("capsfilter", name)?;
+    filter.set_property_from_str("caps", caps);
+    Ok(filter)
+}

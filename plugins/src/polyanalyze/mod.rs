@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polyanalyze`: all analysers of Polygraph in one element.
+//!
+//! A bin that takes decoded pictures (`video`) and sound (`audio`), analyses both and gives the records of all its
+//! analysers on one source pad, one JSON object and a line's end a buffer. Either pad may be left out, and may be
+//! requested late: only the chains that are asked for are built.
+//!
+//! ```text
+//! video ─ queue ─ videoconvert ─ deinterlace ─ videoflip ─ polyscene ─ polyface ──────┐
+//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ─ queue ─────────────────────────── polylips ─ funnel ─ src
+//!                                             └ queue ─ audioconvert ─ audioresample ─ polyspeech ─┘
+//! ```
+//!
+//! From a live source the queues before the analysers lose their oldest buffers when the analysers are too slow, and
+//! `stats` counts what they lost (`skipped-queue`); the decoder never waits. From a file nothing is
+//! lost, and the decoder waits.
+//!
+//! `stats` has one structure for each element inside.
+//!
+//! ## Example pipeline
+//!
+//! ```bash
+//! gst-launch-1.0 -q uridecodebin3 uri=file:///tmp/clip.mp4 name=d  d. ! polyanalyze name=a ! fdsink  d. ! a.
+//! ```
+//!
+//! prints what is seen and heard in a file. `d. ! a.` is linked when the sound's pad appears; a file without sound
+//! needs no second branch.
+
+use gst::glib;
+use gst::prelude::*;
+
+mod chain;
+mod imp;
+mod properties;
+mod queue;
+
+glib::wrapper! {
+    /// All analysers of Polygraph in one element.
+    pub struct PolyAnalyze(ObjectSubclass<imp::PolyAnalyze>) @extends gst::Bin, gst::Element, gst::Object;
+}
+
+/// Makes the element known to a plugin.
+///
+/// # Errors
+/// When the registry refuses it.
+pub fn register(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
+    gst::Element::register(Some(plugin), "polyanalyze", gst::Rank::NONE, PolyAnalyze::static_type())
+}

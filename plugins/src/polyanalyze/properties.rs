@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The properties that the bin hands to the elements inside.
+
+use gst::glib;
+use gst::prelude::*;
+
+use polygraph_models::blazeface::DetectOptions;
+
+use crate::analyser::Provider;
+use crate::polylips::{Live, SyncMode};
+
+/// A property of the bin that belongs to an element inside.
+pub(super) struct Handed {
+    /// The bin's property.
+    pub(super) name: &'static str,
+    /// The element inside, by name.
+    pub(super) element: &'static str,
+    /// The element's property.
+    pub(super) property: &'static str,
+}
+
+/// All of them.
+pub(super) const HANDED: [Handed; 11] = [
+    Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
+    Handed { name: "face-threshold", element: "polyface", property: "threshold" },
+    Handed { name: "tiles", element: "polyface", property: "tiles" },
+    Handed { name: "provider", element: "polyface", property: "provider" },
+    Handed { name: "provider", element: "polyvoice", property: "provider" },
+    Handed { name: "provider", element: "polyspeech", property: "provider" },
+    Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },
+    Handed { name: "sync-mode", element: "polylips", property: "sync-mode" },
+    Handed { name: "pts-tolerance", element: "polylips", property: "pts-tolerance" },
+    Handed { name: "max-wait-time", element: "polylips", property: "max-wait-time" },
+    Handed { name: "live", element: "polylips", property: "live" },
+];
+
+/// The bin's settings.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    analysis_fps: f64,
+    face_threshold: f32,
+    tiles: bool,
+    provider: Provider,
+    partial_interval: u32,
+    sync_mode: SyncMode,
+    pts_tolerance: gst::ClockTime,
+    max_wait_time: gst::ClockTime,
+    pub(super) live: Live,
+    pub(super) transcript: bool,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let DetectOptions { threshold, tiles } = DetectOptions::default();
+        Self {
+            analysis_fps: 5.0,
+            face_threshold: threshold,
+            tiles,
+            provider: Provider::default(),
+            partial_interval: 500,
+            sync_mode: SyncMode::default(),
+            pts_tolerance: gst::ClockTime::from_mseconds(40),
+            max_wait_time: gst::ClockTime::from_mseconds(500),
+            live: Live::default(),
+            transcript: true,
+        }
+    }
+}
+
+impl Settings {
+    /// A property's value.
+    pub(super) fn get(&self, name: &str) -> glib::Value {
+        match name {
+            "analysis-fps" => self.analysis_fps.to_value(),
+            "face-threshold" => self.face_threshold.to_value(),
+            "tiles" => self.tiles.to_value(),
+            "provider" => self.provider.to_value(),
+            "partial-interval" => self.partial_interval.to_value(),
+            "sync-mode" => self.sync_mode.to_value(),
+            "pts-tolerance" => self.pts_tolerance.nseconds().to_value(),
+            "max-wait-time" => self.max_wait_time.nseconds().to_value(),
+            "live" => self.live.to_value(),
+            "transcript" => self.transcript.to_value(),
+            _ => unimplemented!(),
+        }
+    }
+
+    /// Sets a property.
+    pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
+        let time = || value.get::<u64>().map(gst::ClockTime::from_nseconds);
+        match name {
+            "analysis-fps" => self.analysis_fps = value.get()?,
+            "face-threshold" => self.face_threshold = value.get()?,
+            "tiles" => self.tiles = value.get()?,
+            "provider" => self.provider = value.get()?,
+            "partial-interval" => self.partial_interval = value.get()?,
+            "sync-mode" => self.sync_mode = value.get()?,
+            "pts-tolerance" => self.pts_tolerance = time()?,
+            "max-wait-time" => self.max_wait_time = time()?,
+            "live" => self.live = value.get()?,
+            "transcript" => self.transcript = value.get()?,
+            _ => unimplemented!(),
+        }
+        Ok(())
+    }
+}
+
+/// Their specifications, and those of the bin's own.
+pub(super) fn specs() -> Vec<glib::ParamSpec> {
+    let default = Settings::default();
+    let longest = gst::ClockTime::from_seconds(60).nseconds();
+    vec![
+        glib::ParamSpecDouble::builder("analysis-fps")
+            .nick("Analysis rate")
+            .blurb("Pictures a second, by PTS, that are searched for faces (0 = every picture)")
+            .default_value(default.analysis_fps)
+            .minimum(0.0)
+            .maximum(1000.0)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecFloat::builder("face-threshold")
+            .nick("Face threshold")
+            .blurb("The detector's score from which on something counts as a face")
+            .default_value(default.face_threshold)
+            .minimum(0.0)
+            .maximum(1.0)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("tiles")
+            .nick("Tiles")
+            .blurb("Whether to look for small faces too, in tiles of the picture")
+            .default_value(default.tiles)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("provider", default.provider)
+            .nick("Provider")
+            .blurb("ONNX Runtime execution provider of all networks")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("partial-interval")
+            .nick("Partial interval")
+            .blurb("Longest time of speech between two partial transcripts, in milliseconds; 0 for finals only")
+            .default_value(default.partial_interval)
+            .maximum(60_000)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("sync-mode", default.sync_mode)
+            .nick("Sync mode")
+            .blurb("What a picture waits for before its record leaves")
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("pts-tolerance")
+            .nick("PTS tolerance")
+            .blurb("How far from a picture the sound may lie that is taken for it (in nanoseconds)")
+            .default_value(default.pts_tolerance.nseconds())
+            .maximum(longest)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("max-wait-time")
+            .nick("Maximum wait")
+            .blurb("Live: how long a picture waits for its sound after its arrival (in nanoseconds)")
+            .default_value(default.max_wait_time.nseconds())
+            .maximum(longest)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("live", default.live)
+            .nick("Live")
+            .blurb("Whether the source goes on by itself and is never held back")
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("transcript")
+            .nick("Transcript")
+            .blurb("Whether speech is written down; counts for sound pads requested afterwards")
+            .default_value(default.transcript)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+            .nick("Statistics")
+            .blurb("One structure for each element inside: input = analysed + skipped-* + late")
+            .read_only()
+            .build(),
+    ]
+}
+
+/// Gives an element inside a value of the bin's, in the type that its own property has.
+pub(super) fn hand(element: &gst::Element, property: &str, value: &glib::Value) -> Result<(), glib::BoolError> {
+    let spec = element
+        .find_property(property)
+        .ok_or_else(|| glib::bool_error!("{} has no property {property}", element.name()))?;
+    element.set_property_from_value(property, &value.transform_with_type(spec.value_type())?);
+    Ok(())
+}

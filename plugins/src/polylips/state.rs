@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the element knows, behind one lock.
+
+use polygraph_core::timeline::{Join, Settings, Side};
+
+/// A linked sink pad.
+#[derive(Debug, Default)]
+pub(super) struct Input {
+    /// The current segment; `None` before it came.
+    pub(super) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// Between flush-start and flush-stop.
+    pub(super) flushing: bool,
+}
+
+/// Where records stand between stream time and running time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Offset {
+    /// Start of the segment, in stream time and PTS.
+    pub(super) start_ns: u64,
+    /// Running time at that start.
+    pub(super) base_ns: u64,
+}
+
+impl Offset {
+    pub(super) fn new(stream_ns: u64, running_ns: u64) -> Self {
+        let both = stream_ns.min(running_ns);
+        Self { start_ns: stream_ns - both, base_ns: running_ns - both }
+    }
+}
+
+/// All that the pads' threads share.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) join: Join,
+    video: Option<Input>,
+    audio: Option<Input>,
+    /// The source pad is active.
+    pub(super) active: bool,
+    /// The task is handing something on, without the lock.
+    pub(super) pushing: bool,
+    /// A flushing seek is on its way upstream.
+    pub(super) seeking: bool,
+    /// What downstream last said.
+    pub(super) flow: Result<gst::FlowSuccess, gst::FlowError>,
+    /// The name of the records' stream and its group, once they are known.
+    pub(super) stream: Option<(String, Option<gst::GroupId>)>,
+    pub(super) started: bool,
+    pub(super) segment: Option<Offset>,
+    /// A source said that it is live.
+    pub(super) live: bool,
+    pub(super) ended: bool,
+}
+
+impl State {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            join: Join::new(settings),
+            video: None,
+            audio: None,
+            active: false,
+            pushing: false,
+            seeking: false,
+            flow: Ok(gst::FlowSuccess::Ok),
+            stream: None,
+            started: false,
+            live: false,
+            segment: None,
+            ended: false,
+        }
+    }
+
+    /// Starts from nothing, with the pads that are there.
+    pub(super) fn reset(&mut self, settings: Settings, now: u64) {
+        let (video, audio) = (self.video.is_some(), self.audio.is_some());
+        *self = Self::new(settings);
+        if video {
+            self.link(Side::Video, now);
+        }
+        if audio {
+            self.link(Side::Audio, now);
+        }
+    }
+
+    pub(super) fn link(&mut self, side: Side, now: u64) {
+        *self.slot(side) = Some(Input::default());
+        self.join.link(side, now);
+    }
+
+    pub(super) fn unlink(&mut self, side: Side) {
+        *self.slot(side) = None;
+        self.join.unlink(side);
+    }
+
+    pub(super) fn input(&mut self, side: Side) -> Option<&mut Input> {
+        self.slot(side).as_mut()
+    }
+
+    fn slot(&mut self, side: Side) -> &mut Option<Input> {
+        match side {
+            Side::Video => &mut self.video,
+            Side::Audio => &mut self.audio,
+        }
+    }
+
+    /// Whether any pad is between flush-start and flush-stop.
+    pub(super) fn flushing(&self) -> bool {
+        [&self.video, &self.audio].into_iter().flatten().any(|input| input.flushing)
+    }
+
+    /// Whether the other pad is.
+    pub(super) fn flushing_besides(&self, side: Side) -> bool {
+        let other = match side {
+            Side::Video => &self.audio,
+            Side::Audio => &self.video,
+        };
+        other.as_ref().is_some_and(|input| input.flushing)
+    }
+
+    /// Whether the task may hand anything on.
+    pub(super) fn runs(&self) -> bool {
+        self.active && !self.seeking && !self.flushing() && self.flow.is_ok()
+    }
+
+    /// A new stream began after the end: the records go on too.
+    pub(super) fn revive(&mut self) {
+        if self.ended || self.flow == Err(gst::FlowError::Eos) {
+            self.ended = false;
+            self.started = false;
+            self.segment = None;
+            self.flow = Ok(gst::FlowSuccess::Ok);
+        }
+    }
+}
