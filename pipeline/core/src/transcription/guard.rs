@@ -16,13 +16,25 @@ pub struct Limits {
     pub min_peak: f32,
     /// Least mean probability of the text's tokens.
     pub min_token_p: f32,
+    /// Mean speech probability over the windows with speech under which speech is uncertain. Read speech has 0.96 and
+    /// more, 0.90 with music as loud as itself; an animal's cries in a cartoon had 0.65 to 0.76.
+    pub certain_speech: f32,
+    /// Least mean probability of the tokens where speech is uncertain.
+    pub min_token_p_uncertain: f32,
     /// Most tokens in a second of speech.
     pub max_tokens_per_second: f32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { min_speech_ns: 250_000_000, min_peak: 0.7, min_token_p: 0.4, max_tokens_per_second: 14.0 }
+        Self {
+            min_speech_ns: 250_000_000,
+            min_peak: 0.7,
+            min_token_p: 0.4,
+            certain_speech: 0.85,
+            min_token_p_uncertain: 0.75,
+            max_tokens_per_second: 14.0,
+        }
     }
 }
 
@@ -51,20 +63,27 @@ fn peak(utterance: &Utterance) -> f32 {
     ps.windows(8.min(ps.len().max(1))).map(|near| near.iter().sum::<f32>() / near.len() as f32).fold(0.0, f32::max)
 }
 
-/// Whether a text is believed, given the time of speech behind it.
-pub fn believed(words: &[Spoken], speech_ns: u64, limits: &Limits) -> Result<(), Doubt> {
+/// Whether a text is believed, given the speech behind it.
+pub fn believed(words: &[Spoken], utterance: &Utterance, limits: &Limits) -> Result<(), Doubt> {
     let tokens: usize = words.iter().map(|word| word.tokens.len()).sum();
     let p: f32 = words.iter().map(|word| word.p * word.tokens.len() as f32).sum();
     // Trained on subtitles, a recogniser marks music with notes.
+    let certain = mean(utterance.speech().map(|window| window.p)) >= limits.certain_speech;
     let notes = words.iter().any(|word| word.text.contains(['♪', '♫']));
-    if notes || p < limits.min_token_p * tokens as f32 {
+    let least = if certain { limits.min_token_p } else { limits.min_token_p_uncertain };
+    if notes || p < least * tokens as f32 {
         return Err(Doubt::Unsure);
     }
     // A word or two may always be said.
-    if tokens as f32 > 4.0 + limits.max_tokens_per_second * speech_ns as f32 / 1e9 {
+    if tokens as f32 > 4.0 + limits.max_tokens_per_second * utterance.speech_ns() as f32 / 1e9 {
         return Err(Doubt::TooMany);
     }
     Ok(())
+}
+
+fn mean(values: impl Iterator<Item = f32>) -> f32 {
+    let (sum, count) = values.fold((0.0, 0.0), |(sum, count), value| (sum + value, count + 1.0f32));
+    sum / count.max(1.0)
 }
 
 /// Leaves one of each phrase that is said three times or more in a row (one word: four times), as a recogniser
@@ -136,13 +155,18 @@ mod tests {
     #[test]
     fn an_unsure_or_hasty_text_is_refused() {
         let limits = Limits::default();
+        let (certain, uncertain) = (utterance(&[0.95; 32]), utterance(&[0.7; 32]));
         let mut words = said("thanks for watching");
-        assert_eq!(believed(&words, 1_000_000_000, &limits), Ok(()));
+        assert_eq!(believed(&words, &certain, &limits), Ok(()));
+        assert_eq!(believed(&words, &uncertain, &limits), Ok(()));
+        words.iter_mut().for_each(|word| word.p = 0.6);
+        assert_eq!(believed(&words, &certain, &limits), Ok(()));
+        assert_eq!(believed(&words, &uncertain, &limits), Err(Doubt::Unsure));
         words.iter_mut().for_each(|word| word.p = 0.2);
-        assert_eq!(believed(&words, 1_000_000_000, &limits), Err(Doubt::Unsure));
-        assert_eq!(believed(&said("♪ la ♪"), 1_000_000_000, &limits), Err(Doubt::Unsure));
+        assert_eq!(believed(&words, &certain, &limits), Err(Doubt::Unsure));
+        assert_eq!(believed(&said("♪ la ♪"), &certain, &limits), Err(Doubt::Unsure));
         let hasty = said(&"word ".repeat(30));
-        assert_eq!(believed(&hasty, 500_000_000, &limits), Err(Doubt::TooMany));
+        assert_eq!(believed(&hasty, &utterance(&[0.95; 16]), &limits), Err(Doubt::TooMany));
     }
 
     proptest! {

@@ -184,7 +184,7 @@ impl Transcriber {
     fn believes(&self, timed: &[(Spoken, PtsRange)], utterance: &Utterance) -> bool {
         let spoken: Vec<Spoken> = timed.iter().map(|(word, _)| word.clone()).collect();
         let limits = &self.settings.guard;
-        guard::heard(utterance, limits).and_then(|()| guard::believed(&spoken, utterance.speech_ns(), limits)).is_ok()
+        guard::heard(utterance, limits).and_then(|()| guard::believed(&spoken, utterance, limits)).is_ok()
     }
 
     /// The transcript of some words, and the book-keeping of its number and revision.
