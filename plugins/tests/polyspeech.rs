@@ -156,6 +156,8 @@ fn nothing_is_read_from_silence_noise_or_music() {
         ("white noise", noise(16_000 * 20, false, 0.3)),
         ("pink noise", noise(16_000 * 20, true, 0.5)),
         ("music", music(30)),
+        // Its animals cry, and Silero half believes them.
+        ("cartoon", decode(&media("bigbuckbunny.mp4"))),
     ] {
         let mut speech = Speech::new("", RECORDS);
         speech.push(&sound).finish();
