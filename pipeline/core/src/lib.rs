@@ -11,5 +11,6 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod timeline;
+pub mod track;
 pub mod transcription;
 pub mod wer;

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The element `polyface`.
+
+use std::sync::{Arc, LazyLock, Mutex};
+
+use gst::glib;
+use gst::prelude::*;
+use gst::subclass::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::VideoInfo;
+use polygraph_core::accounting::Accounting;
+use polygraph_core::geometry::Point;
+use polygraph_core::results::{FacePoints, FaceResults, NetworkRef, PtsRange};
+use polygraph_core::track::{Detection, Tracker};
+use polygraph_models::blazeface::{self, FaceDetector};
+use polygraph_models::{Engine, Error};
+
+use super::properties::{Settings, specs};
+use super::schedule::Schedule;
+use super::{mirror, quality::quality};
+use crate::analyser::{lock, stats};
+use crate::meta::{update_video, video_results};
+use crate::picture::{self, Clock};
+
+static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
+    gst::DebugCategory::new("polyface", gst::DebugColorFlags::empty(), Some("Finds faces and follows them"))
+});
+
+/// The network, and how its scores are signed.
+#[derive(Clone)]
+struct Detector {
+    faces: Arc<FaceDetector>,
+    network: NetworkRef,
+}
+
+impl Detector {
+    fn load(settings: &Settings) -> Result<Self, Error> {
+        let faces = FaceDetector::load(&Engine::shared(settings.provider.into())?)?;
+        let identity = faces.identity();
+        let network = NetworkRef {
+            name: identity.name.clone(),
+            version: identity.version.clone(),
+            sha256: identity.sha256.clone(),
+            provider: identity.provider.clone(),
+        };
+        Ok(Self { faces: Arc::new(faces), network })
+    }
+}
+
+#[derive(Default)]
+struct State {
+    detector: Option<Detector>,
+    info: Option<VideoInfo>,
+    clock: Clock,
+    last_ns: Option<u64>,
+    schedule: Schedule,
+    tracker: Tracker,
+    accounting: Accounting,
+    /// Running time before which a picture comes too late, by the sink's word.
+    earliest: Option<gst::ClockTime>,
+}
+
+impl State {
+    /// Nothing of before counts any more: a flush, new caps, a jump in time.
+    fn restart(&mut self) {
+        self.clock.reset();
+        self.last_ns = None;
+        self.schedule.restart();
+        self.tracker.cut();
+        self.earliest = None;
+    }
+}
+
+/// What is to be done with a picture.
+enum Plan {
+    Look(Detector, VideoInfo, PtsRange),
+    Carry(PtsRange),
+    Pass,
+}
+
+/// The implementation.
+#[derive(Default)]
+pub struct PolyFace {
+    settings: Mutex<Settings>,
+    state: Mutex<State>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for PolyFace {
+    const NAME: &'static str = "GstPolyFace";
+    type Type = super::PolyFace;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for PolyFace {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(specs);
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        if let Err(error) = lock(&self.settings).set(pspec.name(), value) {
+            gst::error!(CAT, imp = self, "property {}: {error}", pspec.name());
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "stats" => stats(&lock(&self.state).accounting).to_value(),
+            name => lock(&self.settings).get(name),
+        }
+    }
+}
+
+impl GstObjectImpl for PolyFace {}
+
+impl ElementImpl for PolyFace {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Polygraph face analyser",
+                "Filter/Analyzer/Video",
+                "Finds faces in the pictures that pass through and follows them",
+                "Polygraph developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(picture::pad_templates);
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for PolyFace {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.settings).clone();
+        let detector = Detector::load(&settings).map_err(|error| {
+            gst::error!(CAT, imp = self, "no detector: {error}");
+            gst::error_msg!(
+                gst::ResourceError::NotFound,
+                ("Face detector: {error}"),
+                ["`polygraph models fetch` fetches the networks and ONNX Runtime"]
+            )
+        })?;
+        *lock(&self.state) = State { detector: Some(detector), ..State::default() };
+        Ok(())
+    }
+
+    fn stop(&self) -> Result<(), gst::ErrorMessage> {
+        let mut state = lock(&self.state);
+        // The account stays to be read.
+        *state = State { accounting: std::mem::take(&mut state.accounting), ..State::default() };
+        Ok(())
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "{incaps} are no video caps"))?;
+        let mut state = lock(&self.state);
+        state.restart();
+        state.info = Some(info);
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::FlushStop {
+            lock(&self.state).restart();
+        }
+        self.parent_sink_event(event)
+    }
+
+    fn src_event(&self, event: gst::Event) -> bool {
+        if let gst::EventView::Qos(qos) = event.view() {
+            let (_, _, lateness, timestamp) = qos.get();
+            lock(&self.state).earliest = timestamp.map(|timestamp| earliest(timestamp, lateness));
+        }
+        self.parent_src_event(event)
+    }
+
+    /// Pictures keep their memory, so that it's downstream's wishes that count.
+    fn propose_allocation(
+        &self,
+        _decide: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        if self.obj().src_pad().peer_query(query) {
+            return Ok(());
+        }
+        Err(gst::loggable_error!(CAT, "downstream proposes no allocation"))
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let settings = lock(&self.settings).clone();
+        let results = match self.plan(&settings, buffer) {
+            Plan::Look(detector, info, pts) => self.look(&settings, &detector, &info, pts, buffer)?,
+            Plan::Carry(pts) => self.carry(pts),
+            Plan::Pass => None,
+        };
+        if let Some(results) = results {
+            self.publish(&settings, buffer, results);
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+/// The running time up to which pictures are late, as `GstBaseTransform` reckons it: whoever is late now is so again.
+fn earliest(timestamp: gst::ClockTime, lateness: i64) -> gst::ClockTime {
+    let by = gst::ClockTime::from_nseconds(lateness.unsigned_abs());
+    if lateness > 0 { timestamp + by + by } else { timestamp.saturating_sub(by) }
+}
+
+impl PolyFace {
+    /// Decides whether to look at a picture; one that isn't looked at is accounted for here.
+    fn plan(&self, settings: &Settings, buffer: &gst::BufferRef) -> Plan {
+        let cut = video_results(buffer).is_some_and(|known| known.transition.is_some());
+        let running = self.running_time(buffer);
+        let mut guard = lock(&self.state);
+        let state = &mut *guard;
+        let (Some(info), Some(detector)) = (state.info.clone(), state.detector.clone()) else {
+            state.accounting.skipped("no-caps");
+            return Plan::Pass;
+        };
+        let Some(pts) = state.clock.place(buffer, &info) else {
+            state.accounting.skipped("no-pts");
+            return Plan::Pass;
+        };
+        state.schedule.set_rate(settings.analysis_fps);
+        let options = settings.track(state.schedule.interval_ns());
+        state.tracker.set_options(options);
+        let jump = |last: u64| pts.start_ns < last || pts.start_ns - last > options.max_unseen_ns;
+        if cut || state.last_ns.is_some_and(jump) {
+            state.tracker.cut();
+        }
+        if state.last_ns.is_some_and(jump) {
+            state.schedule.restart();
+        }
+        state.last_ns = Some(pts.start_ns);
+        if buffer.flags().contains(gst::BufferFlags::GAP) {
+            state.accounting.skipped("gap");
+            return Plan::Carry(pts);
+        }
+        if !cut && !state.schedule.due(pts.start_ns) {
+            state.accounting.skipped("interval");
+            return Plan::Carry(pts);
+        }
+        let late = running.zip(state.earliest).is_some_and(|(running, earliest)| running <= earliest);
+        if late && !state.schedule.starving(pts.start_ns) {
+            state.accounting.late();
+            return Plan::Carry(pts);
+        }
+        state.schedule.looked(pts.start_ns);
+        Plan::Look(detector, info, pts)
+    }
+
+    fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
+        let segment = self.obj().segment().downcast::<gst::ClockTime>().ok()?;
+        segment.to_running_time(buffer.pts()?)
+    }
+
+    /// Runs the detector, without a lock: others may read properties meanwhile.
+    fn look(
+        &self,
+        settings: &Settings,
+        detector: &Detector,
+        info: &VideoInfo,
+        pts: PtsRange,
+        buffer: &gst::BufferRef,
+    ) -> Result<Option<FaceResults>, gst::FlowError> {
+        let found = picture::with(buffer, info, |picture| {
+            let found = detector.faces.detect(picture, &settings.detect())?;
+            Ok(found.iter().map(|face| detection(face, quality(picture, face))).collect::<Vec<_>>())
+        });
+        let detections = match found {
+            Ok(Ok(detections)) => detections,
+            Ok(Err(error @ Error::Busy { .. })) => {
+                gst::warning!(CAT, imp = self, "picture at {} ns not looked at: {error}", pts.start_ns);
+                lock(&self.state).accounting.skipped("busy");
+                return Ok(self.carry(pts));
+            }
+            Err(error) => return Ok(self.unreadable(pts, &error)),
+            Ok(Err(Error::Picture(error))) => return Ok(self.unreadable(pts, &error.to_string())),
+            Ok(Err(error)) => {
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("Face detector: {error}"));
+                return Err(gst::FlowError::Error);
+            }
+        };
+        let mut state = lock(&self.state);
+        state.accounting.analysed();
+        let faces = state.tracker.detected(pts.start_ns, &detections);
+        gst::log!(CAT, imp = self, "{} faces at {} ns", faces.len(), pts.start_ns);
+        Ok(Some(FaceResults { pts, analysed: true, faces, network: detector.network.clone() }))
+    }
+
+    fn unreadable(&self, pts: PtsRange, why: &str) -> Option<FaceResults> {
+        gst::warning!(CAT, imp = self, "picture at {} ns can't be read: {why}", pts.start_ns);
+        lock(&self.state).accounting.skipped("unreadable");
+        self.carry(pts)
+    }
+
+    /// Where the faces of the last look should be now.
+    fn carry(&self, pts: PtsRange) -> Option<FaceResults> {
+        let mut state = lock(&self.state);
+        let network = state.detector.as_ref()?.network.clone();
+        let faces = state.tracker.carry(pts.start_ns);
+        (!faces.is_empty()).then_some(FaceResults { pts, analysed: false, faces, network })
+    }
+
+    fn publish(&self, settings: &Settings, buffer: &mut gst::BufferRef, results: FaceResults) {
+        let info = lock(&self.state).info.clone();
+        if let Some(info) = info.filter(|_| settings.roi_meta) {
+            mirror::regions(buffer, &info, &results.faces);
+        }
+        if settings.post_messages && results.analysed {
+            let element = self.obj();
+            let message = gst::message::Element::builder(mirror::message(&results)).src(&*element).build();
+            // Without a bus nobody listens.
+            if element.post_message(message).is_err() {
+                gst::debug!(CAT, imp = self, "no bus to post on");
+            }
+        }
+        update_video(buffer, |known| known.faces = Some(results));
+    }
+}
+
+fn detection(face: &blazeface::Detection, quality: f32) -> Detection {
+    let [right_eye, left_eye, nose, mouth, right_ear, left_ear] = face.points.map(Point::from);
+    let points = FacePoints { right_eye, left_eye, nose, mouth, right_ear, left_ear };
+    Detection { rect: face.rect.into(), points, score: face.score, quality }
+}
