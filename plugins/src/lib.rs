@@ -8,7 +8,9 @@ use gst::glib;
 
 pub mod analyser;
 pub mod meta;
+mod picture;
 pub mod polyanalyze;
+pub mod polyface;
 pub mod polylips;
 pub mod polyspeech;
 pub mod polyvoice;
@@ -17,6 +19,7 @@ pub use descriptor::plugin_register_static;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
+    polyface::register(plugin)?;
     polyvoice::register(plugin)?;
     polyspeech::register(plugin)?;
     polyanalyze::register(plugin)?;

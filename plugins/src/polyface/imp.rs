@@ -4,8 +4,8 @@
 use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
-use gst::prelude::*;
 use gst::subclass::prelude::*;
+use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use polygraph_core::accounting::Accounting;
@@ -41,7 +41,7 @@ impl Detector {
             name: identity.name.clone(),
             version: identity.version.clone(),
             sha256: identity.sha256.clone(),
-            provider: identity.provider.clone(),
+            provider: identity.provider.to_owned(),
         };
         Ok(Self { faces: Arc::new(faces), network })
     }

@@ -1,33 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-/**
- * element-polyface:
- * @short_description: Finds faces and follows them
- *
- * Pictures pass through untouched and uncopied; the faces travel with each picture in a `PolyVideoMeta`: box, six
- * points, score, quality and the id of the track, in parts of the picture.
- *
- * - The detector (BlazeFace) looks at `analysis-fps` pictures a second, chosen by PTS, and at the first picture after
- *   a cut that `polyscene` reported; `analysis-fps=0` looks at every picture. In between a tracker carries the boxes.
- * - An id outlives an occlusion of `max-occlusion`; it ends at a cut, a flush, new caps and a jump in time, and is
- *   never used again.
- * - `tiles` finds faces from 24 pixels upwards in 720p, for six more calls of the network a look.
- * - `roi-meta` mirrors the faces as `GstVideoRegionOfInterestMeta` of type `face` for other elements, and
- *   `post-messages` posts those of each look as an element message `polygraph-faces`.
- *
- * A picture that comes too late for its sink (QoS) isn't looked at, but one a second always is. `stats` holds the
- * account: `input = analysed + late + skipped-REASON`, with the reasons `interval` (no look was due), `busy` (the
- * network was busy with other streams until the deadline), `no-pts`, `gap` and `unreadable`.
- *
- * ## Example pipelines
- *
- * ```bash
- * gst-launch-1.0 -m filesrc location=video.mp4 ! decodebin ! videoconvert ! polyface post-messages=true ! fakesink
- * gst-launch-1.0 filesrc location=video.mp4 ! decodebin ! videoconvert ! polyscene ! polyface ! \
- *     videoconvert ! roisink ! autovideosink
- * ```
- *
- * The first prints the faces of each look.
- */
+//! `polyface`: finds faces and follows them.
+//!
+//! Pictures pass through untouched and uncopied; the faces travel with each picture in a `PolyVideoMeta`: box, six
+//! points, score, quality and the id of the track, in parts of the picture.
+//!
+//! - The detector (BlazeFace) looks at `analysis-fps` pictures a second, chosen by PTS, and at the first picture after
+//!   a cut that `polyscene` reported; `analysis-fps=0` looks at every picture. In between a tracker carries the boxes.
+//! - An id outlives an occlusion of `max-occlusion`; it ends at a cut, a flush, new caps and a jump in time, and is
+//!   never used again.
+//! - `tiles` finds faces from 24 pixels upwards in 720p, for six more calls of the network a look.
+//! - `roi-meta` mirrors the faces as `GstVideoRegionOfInterestMeta` of type `face` for other elements, and
+//!   `post-messages` posts those of each look as an element message `polygraph-faces`.
+//!
+//! A picture that comes too late for its sink (QoS) isn't looked at, but one a second always is. `stats` holds the
+//! account: `input = analysed + late + skipped-REASON`, with the reasons `interval` (no look was due), `busy` (the
+//! network was busy with other streams until the deadline), `no-pts`, `gap` and `unreadable`.
+//!
+//! ## Example pipelines
+//!
+//! ```bash
+//! gst-launch-1.0 -m filesrc location=video.mp4 ! decodebin ! videoconvert ! polyface post-messages=true ! fakesink
+//! gst-launch-1.0 filesrc location=video.mp4 ! decodebin ! videoconvert ! polyscene ! polyface ! \
+//!     videoconvert ! roisink ! autovideosink
+//! ```
+//!
+//! The first prints the faces of each look.
+
 use gst::glib;
 use gst::prelude::*;
 

@@ -9,7 +9,7 @@ const SMOOTH_S: f32 = 0.3;
 /// A face that isn't seen goes on at its velocity for about this long: heads turn round.
 const COAST_S: f32 = 0.4;
 /// How far from its place a face may be found, in boxes: at once, more for each second, and at most.
-const REACH: [f32; 3] = [0.6, 0.6, 1.3];
+const REACH: [f32; 3] = [0.6, 1.0, 1.4];
 
 /// A smoothed velocity, in parts of the picture a second.
 #[derive(Clone, Copy, Debug)]
