@@ -73,18 +73,21 @@ fn a_moving_face_keeps_its_id_and_is_carried_on_its_way() {
     let size = (960, 360);
     let info = info(VideoFormat::I420, size);
     let mut harness = harness("polyface", &info);
-    let mut behind = Vec::new();
+    let (mut looked, mut behind) = (0.0, Vec::new());
     for n in 0..40i64 {
-        let face = only(faces(&mut harness, &scene(size, (8 * n, 60)), n as u64 * 40 * MS));
+        let face = only(faces(&mut harness, &scene(size, (6 * n, 60)), n as u64 * 40 * MS));
         assert_eq!(face.track, 0, "picture {n}");
-        let off = face.rect.center().x * 960.0 - (8 * n + 113) as f32;
-        // The velocity is learnt after two looks.
-        if n > 15 {
-            behind.push(off.abs());
+        // Where the box lies on the face.
+        let at = face.rect.center().x * 960.0 - (6 * n) as f32;
+        if face.detected {
+            looked = at;
+        } else if n > 15 {
+            // The velocity has been learnt.
+            behind.push((at - looked).abs());
         }
     }
-    // It moves 40 pixels between looks; left where it was seen it would be up to 32 off.
-    assert!(behind.iter().all(|off| *off < 14.0), "{behind:?}");
+    // It moves 30 pixels between looks; left where it was seen it would be up to 24 off.
+    assert!(behind.iter().all(|off| *off < 8.0), "{behind:?}");
 }
 
 #[test]

@@ -65,7 +65,7 @@ proptest! {
     /// A face that walks, trembles and is hidden for up to a second is one track.
     #[test]
     fn a_walker_who_is_hidden_is_one_track(
-        speed in -0.4f32..0.4,
+        speed in -0.15f32..0.15,
         tremble in prop::collection::vec(-0.03f32..0.03, 60),
         hidden_at in 5u64..40,
         hidden_for in 0u64..5,
