@@ -1,2 +1,21 @@
-//! Placeholder.
-fn main() {}
+// SPDX-License-Identifier: Apache-2.0
+//! The command `polygraph`: analyse files and streams, keep the networks, replay events, look at the machine.
+
+mod analyze;
+mod cli;
+mod doctor;
+mod error;
+mod models;
+mod publish;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("polygraph: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

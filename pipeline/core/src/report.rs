@@ -3,6 +3,8 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use serde::Serialize;
+
 use crate::record::Record;
 
 /// Columns that a line of text may take.
@@ -20,6 +22,30 @@ pub struct Report {
     said: Vec<Said>,
     cuts: Vec<u64>,
     integrated_lufs: Option<f32>,
+}
+
+/// What a run found, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Found {
+    /// Face tracks.
+    pub tracks: usize,
+    /// Words of final transcripts.
+    pub words: usize,
+    /// Shot boundaries.
+    pub cuts: usize,
+}
+
+/// When a face was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Track {
+    /// Its identity.
+    pub track: u64,
+    /// Stream time of the first analysed picture with it.
+    pub first_ns: u64,
+    /// Stream time of the last one.
+    pub last_ns: u64,
+    /// Analysed pictures with it.
+    pub pictures: u64,
 }
 
 /// One face, from its first analysed picture to its last.
@@ -57,6 +83,27 @@ impl Report {
             Record::Transcript(_) => {}
             Record::Shot(shot) => self.cuts.push(shot.pts_ns),
         }
+    }
+
+    /// What was found, in numbers.
+    pub fn found(&self) -> Found {
+        let words = self.said.iter().map(|said| said.text.split_whitespace().count()).sum();
+        Found { tracks: self.tracks.len(), words, cuts: self.cuts.len() }
+    }
+
+    /// When each face was seen, in order of their identities.
+    pub fn tracks(&self) -> impl Iterator<Item = Track> + '_ {
+        self.tracks.iter().map(|(track, Seen { first_ns, last_ns, frames })| Track {
+            track: *track,
+            first_ns: *first_ns,
+            last_ns: *last_ns,
+            pictures: *frames,
+        })
+    }
+
+    /// Integrated loudness (EBU R 128) at the last analysed picture, LUFS.
+    pub fn integrated_lufs(&self) -> Option<f32> {
+        self.integrated_lufs
     }
 
     fn faces(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polygraph analyze`: inputs, one after the other, into events, a transcript and a summary.
+
+mod fault;
+mod graph;
+mod input;
+mod outputs;
+mod progress;
+mod summary;
+mod watch;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+    time::{Duration, Instant},
+};
+
+use polygraph_core::{
+    accounting::Counters,
+    event::Numbering,
+    record::{Record, Stream, StreamState},
+};
+use polygraph_models::Engine;
+
+use crate::{
+    cli::Analyze,
+    error::{Error, Result},
+    publish,
+};
+use graph::{Graph, Step};
+use input::Input;
+use outputs::Outputs;
+use progress::Progress;
+use summary::Summary;
+
+/// As shells report a process that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+/// Without anything new from the source for so long, a run is over.
+const STALLED: Duration = Duration::from_secs(30);
+
+/// How often the user asked to stop.
+static INTERRUPTS: AtomicUsize = AtomicUsize::new(0);
+
+/// Makes GStreamer and our elements ready.
+pub fn init() -> Result<()> {
+    let failed =
+        |error: &dyn std::fmt::Display| Error::GStreamer(format!("{error}; is GStreamer 1.22 or newer there?"));
+    gst::init().map_err(|error| failed(&error))?;
+    gstpolygraph::plugin_register_static().map_err(|error| failed(&error))
+}
+
+/// Analyses every input; a bad one doesn't keep the others from their turn.
+pub fn run(analyze: &Analyze) -> Result<ExitCode> {
+    init()?;
+    let inputs = analyze.inputs.iter().map(|given| Input::parse(given, analyze)).collect::<Vec<_>>();
+    let folders = folders(analyze, &inputs);
+    stop_on_ctrl_c();
+    let mut code = ExitCode::SUCCESS;
+    for (input, folder) in inputs.into_iter().zip(folders) {
+        match input.and_then(|input| one(&input, &folder, analyze)) {
+            Ok(None) => {}
+            Ok(Some(failure)) => {
+                eprintln!("polygraph: {failure}");
+                code = ExitCode::FAILURE;
+            }
+            Err(error) => {
+                eprintln!("polygraph: {error}");
+                code = ExitCode::FAILURE;
+            }
+        }
+        if INTERRUPTS.load(Ordering::Relaxed) > 0 {
+            return Ok(ExitCode::from(INTERRUPTED));
+        }
+    }
+    Ok(code)
+}
+
+/// A folder for each input: `--out` itself for a single one, else one by its name, numbered where names repeat.
+fn folders(analyze: &Analyze, inputs: &[Result<Input>]) -> Vec<PathBuf> {
+    if inputs.len() == 1 {
+        return vec![analyze.out.clone()];
+    }
+    let mut taken = std::collections::HashSet::new();
+    let name = |(index, input): (usize, &Result<Input>)| {
+        let name = input.as_ref().map_or_else(|_| "input".to_owned(), |input| input.name.to_string());
+        let name = if taken.insert(name.clone()) { name } else { format!("{name}-{}", index + 1) };
+        analyze.out.join(name)
+    };
+    inputs.iter().enumerate().map(name).collect()
+}
+
+/// The first Ctrl-C ends the stream in order, with all that was found; the second ends the process.
+fn stop_on_ctrl_c() {
+    let handler = || {
+        if INTERRUPTS.fetch_add(1, Ordering::Relaxed) > 0 {
+            std::process::exit(INTERRUPTED.into());
+        }
+    };
+    if let Err(error) = ctrlc::set_handler(handler) {
+        eprintln!("polygraph: Ctrl-C will end the run at once: {error}");
+    }
+}
+
+/// One input. `Some` is a failure of the run, after everything found until then was written.
+fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>> {
+    let began = Instant::now();
+    let epoch = input.epoch(analyze)?;
+    fs::create_dir_all(folder).map_err(Error::file(folder))?;
+    let numbering = Numbering::new(input.stream.clone(), epoch.clone());
+    let mut outputs = Outputs::create(folder, numbering, publish::producer(&analyze.kafka)?)?;
+    let mut graph = Graph::start(input, analyze)?;
+    let mut progress = Progress::new(analyze.quiet);
+    let ended = drive(&mut graph, &mut outputs, &mut progress);
+    progress.finish();
+    // What was found is told and delivered even when writing or the pipeline failed half-way.
+    let failure = ended.unwrap_or_else(|error| Some(error.to_string()));
+    let counters = graph.counters();
+    graph.stop();
+    tell_end(&mut outputs, &graph, failure.as_deref(), counters.clone())?;
+
+    let mut summary = Summary::new(input, &epoch, &graph, &outputs, began.elapsed());
+    summary.counters = counters;
+    if let Some(failure) = &failure {
+        summary.failed(failure);
+    }
+    // Asked of the engine that the elements shared; they have it, so it opens at once.
+    if let Ok(engine) = Engine::shared(analyze.provider) {
+        summary.engine(&engine);
+    }
+    summary.write(folder)?;
+    let undelivered = deliver(&mut outputs, &mut summary, folder, analyze)?;
+    if !analyze.quiet {
+        print!("{summary}{}", outputs.report());
+    }
+    Ok(failure.map(|failure| format!("{}: {failure}", input.given)).or(undelivered))
+}
+
+/// Takes what the pipeline gives until it ends; `Some` says why it ended too early.
+fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> Result<Option<String>> {
+    let mut started = false;
+    let mut heard = Instant::now();
+    let mut seen = graph.watch.arrived();
+    loop {
+        let step = graph.step();
+        let arrived = graph.watch.arrived();
+        if arrived != seen || matches!(step, Step::Record(_)) {
+            (seen, heard) = (arrived, Instant::now());
+        }
+        if !started && arrived > 0 {
+            started = true;
+            outputs.stream(state(StreamState::Started, 0, None, Counters::new()))?;
+        }
+        match step {
+            Step::Record(text) => {
+                let record: Record = serde_json::from_slice(&text).map_err(|error| {
+                    Error::GStreamer(format!("polyanalyze gave something that is no record: {error}"))
+                })?;
+                outputs.record(record)?;
+            }
+            Step::Idle if heard.elapsed() > STALLED => {
+                let at = fault::time(graph.watch.end_ns());
+                return Ok(Some(format!("nothing came from the source for {} s, at {at}", STALLED.as_secs())));
+            }
+            Step::Idle => {}
+            Step::Ended(failure) => return Ok(failure),
+        }
+        if INTERRUPTS.load(Ordering::Relaxed) > 0 {
+            graph.end_early();
+        }
+        progress.show(graph, outputs.report_counts());
+    }
+}
+
+fn tell_end(outputs: &mut Outputs, graph: &Graph, failure: Option<&str>, counters: Counters) -> Result<()> {
+    let at = StreamState::Ended;
+    let (kind, reason) = match (failure, graph.ended_early()) {
+        (Some(failure), _) => (StreamState::Failed, Some(failure.to_owned())),
+        (None, true) => (at, Some("interrupted".to_owned())),
+        (None, false) => (at, None),
+    };
+    outputs.stream(state(kind, graph.watch.end_ns(), reason, counters))
+}
+
+fn state(state: StreamState, pts_ns: u64, reason: Option<String>, counters: Counters) -> Stream {
+    Stream { state, pts_ns, reason, counters }
+}
+
+/// Waits for Kafka; `Some` says what is missing and how to send it again.
+fn deliver(outputs: &mut Outputs, summary: &mut Summary, folder: &Path, analyze: &Analyze) -> Result<Option<String>> {
+    let (Some(producer), Some(brokers)) = (outputs.take_producer(), &analyze.kafka.brokers) else { return Ok(None) };
+    let report = producer.finish(analyze.kafka.timeout);
+    summary.kafka = Some((&report).into());
+    summary.write(folder)?;
+    Ok((!report.complete()).then(|| publish::shortfall(&report, brokers, &outputs.events_path())))
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The pipeline of a run: `uridecodebin3 ! polyanalyze ! appsink`. Everything is taken from one thread, by turns from
+//! the sink and from the bus; the sink's bounded queue holds the pipeline back when that thread is slower.
+
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use gst::prelude::*;
+use gst_app::AppSink;
+use polygraph_core::accounting::{Accounting, Counters};
+
+use super::{fault, input::Input, watch::Watch};
+use crate::{
+    cli::Analyze,
+    error::{Error, Result},
+};
+
+/// rtspsrc's own jitterbuffer waits two seconds.
+const RTSP_LATENCY_MS: u32 = 200;
+/// Records between the analysers and the disk.
+const MOST_WAITING: u32 = 256;
+/// How long a turn waits for a record.
+const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(50);
+/// After an error, for what the analysers still have in hand.
+const GRACE: Duration = Duration::from_secs(10);
+/// A container's duration is rounded, and audio and video rarely end together.
+const TOLERANCE: gst::ClockTime = gst::ClockTime::from_mseconds(1500);
+
+/// What a turn brought.
+pub enum Step {
+    /// A record, as JSON.
+    Record(Vec<u8>),
+    /// Nothing yet.
+    Idle,
+    /// The end; `Some` says why it came too early.
+    Ended(Option<String>),
+}
+
+/// The pipeline of a run.
+pub struct Graph {
+    pipeline: gst::Pipeline,
+    analyzer: gst::Element,
+    sink: AppSink,
+    bus: gst::Bus,
+    /// What came from the decoders.
+    pub watch: Arc<Watch>,
+    is_file: bool,
+    duration: Option<gst::ClockTime>,
+    missing: Vec<String>,
+    /// The first thing that went wrong, and when to stop waiting for the rest.
+    failure: Option<(String, Instant)>,
+    damage: Option<String>,
+    ended_early: bool,
+}
+
+impl Graph {
+    /// Builds the pipeline and lets it run.
+    pub fn start(input: &Input, analyze: &Analyze) -> Result<Self> {
+        let failed = |error: gst::glib::BoolError| Error::GStreamer(error.message.to_string());
+        let source = gst::ElementFactory::make("uridecodebin3").property("uri", &input.uri).build().map_err(failed)?;
+        let analyzer = analyzer(analyze).map_err(failed)?;
+        let sink = AppSink::builder().sync(false).max_buffers(MOST_WAITING).build();
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many([&source, &analyzer, sink.upcast_ref()]).map_err(failed)?;
+        analyzer.link(&sink).map_err(failed)?;
+        let watch = Watch::new();
+        connect(&source, &analyzer, &watch);
+        let bus = pipeline.bus().ok_or_else(|| Error::GStreamer("a pipeline has no bus".into()))?;
+        let graph = Self {
+            pipeline,
+            analyzer,
+            sink,
+            bus,
+            watch,
+            is_file: input.file.is_some(),
+            duration: None,
+            missing: Vec::new(),
+            failure: None,
+            damage: None,
+            ended_early: false,
+        };
+        // A refusal is an error message on the bus, which says more than the return value.
+        let refused = graph.pipeline.set_state(gst::State::Playing).is_err();
+        if refused && let Some(why) = graph.first_error() {
+            graph.stop();
+            return Err(Error::input(&input.given, why));
+        }
+        Ok(graph)
+    }
+
+    /// Takes what comes next.
+    pub fn step(&mut self) -> Step {
+        while let Some(message) = self.bus.pop() {
+            self.take(&message);
+        }
+        if let Some(sample) = self.sink.try_pull_sample(TURN) {
+            let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok());
+            return map.map_or(Step::Idle, |map| Step::Record(map.to_vec()));
+        }
+        if self.sink.is_eos() {
+            // An error posted just before the end of the stream is still on the bus.
+            while let Some(message) = self.bus.pop() {
+                self.take(&message);
+            }
+            return Step::Ended(self.verdict());
+        }
+        match &self.failure {
+            Some((failure, until)) if Instant::now() >= *until || self.watch.arrived() == 0 => {
+                Step::Ended(Some(failure.clone()))
+            }
+            _ => Step::Idle,
+        }
+    }
+
+    fn take(&mut self, message: &gst::Message) {
+        use gst::MessageView;
+        let at = || fault::time(self.watch.end_ns());
+        match message.view() {
+            MessageView::Error(error) => {
+                let why = fault::describe(&error.error(), &self.missing);
+                let why = if self.watch.arrived() > 0 { format!("{why}, at {}", at()) } else { why };
+                self.failure.get_or_insert((why, Instant::now() + GRACE));
+            }
+            MessageView::Warning(warning) if fault::is_damage(&warning.error()) => {
+                let why = format!("{}, near {}", fault::describe(&warning.error(), &[]), at());
+                self.damage.get_or_insert(why);
+            }
+            MessageView::Element(element) => self.missing.extend(fault::missing_plugin(element)),
+            MessageView::StreamCollection(streams) if !fault::can_be_analysed(&streams.stream_collection()) => {
+                let nothing = "there is neither video nor sound in it".to_owned();
+                self.failure.get_or_insert((nothing, Instant::now()));
+            }
+            MessageView::Latency(_) => drop(self.pipeline.recalculate_latency()),
+            _ => {}
+        }
+    }
+
+    /// Why the stream that has come to its end is not all there, if so.
+    fn verdict(&mut self) -> Option<String> {
+        if let Some((failure, _)) = self.failure.take() {
+            return Some(failure);
+        }
+        if self.ended_early {
+            return None;
+        }
+        if self.watch.arrived() == 0 {
+            let missing = if self.missing.is_empty() { "anything in it".into() } else { self.missing.join(", ") };
+            return Some(format!("nothing could be decoded: no decoder for {missing}"));
+        }
+        let end = gst::ClockTime::from_nseconds(self.watch.end_ns());
+        if let Some(duration) = self.duration()
+            && end + TOLERANCE < duration
+        {
+            let (end, all) = (fault::time(end.nseconds()), fault::time(duration.nseconds()));
+            return Some(format!("the file is truncated or damaged: it ends at {end} and should at {all}"));
+        }
+        self.damage.take().or_else(|| {
+            let (count, first) = self.watch.damaged()?;
+            Some(format!("the stream is damaged: {count} pictures or blocks of sound from {} on", fault::time(first)))
+        })
+    }
+
+    /// The first error on the bus.
+    fn first_error(&self) -> Option<String> {
+        let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
+        match message.view() {
+            gst::MessageView::Error(error) => Some(fault::describe(&error.error(), &[])),
+            _ => None,
+        }
+    }
+
+    /// How long a file says it is; live streams have none.
+    pub fn duration(&mut self) -> Option<gst::ClockTime> {
+        if self.is_file && self.duration.is_none() {
+            self.duration = self.pipeline.query_duration().filter(|duration: &gst::ClockTime| !duration.is_zero());
+        }
+        self.duration
+    }
+
+    /// The duration as far as it was asked for.
+    pub fn known_duration(&self) -> Option<gst::ClockTime> {
+        self.duration
+    }
+
+    /// Lets the stream end here, in order.
+    pub fn end_early(&mut self) {
+        if !self.ended_early {
+            self.ended_early = true;
+            self.pipeline.send_event(gst::event::Eos::new());
+        }
+    }
+
+    /// Whether the user ended it.
+    pub fn ended_early(&self) -> bool {
+        self.ended_early
+    }
+
+    /// The analysers' accounts so far.
+    pub fn counters(&self) -> Counters {
+        let stats: gst::Structure = self.analyzer.property("stats");
+        let account = |(name, value): (&gst::glib::GStr, &gst::glib::SendValue)| {
+            let stats = value.get::<&gst::StructureRef>().ok()?;
+            Some((name.to_string(), accounting(stats)))
+        };
+        stats.iter().filter_map(account).collect()
+    }
+
+    /// Ends the pipeline.
+    pub fn stop(&self) {
+        if self.pipeline.set_state(gst::State::Null).is_err() {
+            eprintln!("polygraph: the pipeline doesn't stop in order");
+        }
+    }
+}
+
+fn analyzer(analyze: &Analyze) -> Result<gst::Element, gst::glib::BoolError> {
+    gst::ElementFactory::make("polyanalyze")
+        .property("analysis-fps", analyze.analysis_fps)
+        .property("tiles", analyze.tiles)
+        .property("transcript", !analyze.no_transcript)
+        .property_from_str("provider", analyze.provider.as_str())
+        .build()
+}
+
+/// Gives the first stream of video and of sound to the analysers as they appear, and the others to nobody.
+fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>) {
+    source.connect("source-setup", false, |values| {
+        let source = values.get(1)?.get::<gst::Element>().ok()?;
+        if source.has_property("latency") && source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
+            source.set_property("latency", RTSP_LATENCY_MS);
+        }
+        None
+    });
+    let (analyzer, watch) = (analyzer.downgrade(), watch.clone());
+    source.connect_pad_added(move |source, pad| {
+        let Some(analyzer) = analyzer.upgrade() else { return };
+        let kind = if pad.name().starts_with("video") { "video" } else { "audio" };
+        let wanted = pad.name().starts_with(kind) && analyzer.static_pad(kind).is_none();
+        let linked = wanted.then(|| analyzer.request_pad_simple(kind)).flatten().map(|sink| {
+            watch.attach(&sink);
+            pad.link(&sink).map_err(|error| error.to_string())
+        });
+        match linked {
+            Some(Ok(_)) => {}
+            Some(Err(error)) => gst::element_error!(source, gst::CoreError::Pad, ["{kind} can't be analysed: {error}"]),
+            // A pad that nobody takes would end the whole stream as not linked.
+            None => discard(source, pad),
+        }
+    });
+}
+
+fn discard(source: &gst::Element, pad: &gst::Pad) {
+    let Some(pipeline) = source.parent().and_downcast::<gst::Bin>() else { return };
+    let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build();
+    if let Ok(sink) = sink
+        && pipeline.add(&sink).is_ok()
+        && sink.sync_state_with_parent().is_ok()
+        && let Some(target) = sink.static_pad("sink")
+        && let Err(error) = pad.link(&target)
+    {
+        gst::warning!(gst::CAT_RUST, obj = source, "{} is left unlinked: {error}", pad.name());
+    }
+}
+
+fn accounting(stats: &gst::StructureRef) -> Accounting {
+    let count = |name: &str| stats.get::<u64>(name).unwrap_or_default();
+    let skipped: BTreeMap<_, _> =
+        stats.fields().filter_map(|name| Some((name.strip_prefix("skipped-")?.to_owned(), count(name)))).collect();
+    Accounting { input: count("input"), analysed: count("analysed"), skipped, late: count("late") }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is to be analysed: a file or a URI that may be opened.
+
+use std::{
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use gst::glib;
+use polygraph_core::event::{Epoch, StreamId};
+use polygraph_models::cards;
+use sha2::{Digest, Sha256};
+use ulid::Ulid;
+
+use crate::{
+    cli::Analyze,
+    error::{Error, Result},
+};
+
+/// Schemes that are opened; anything else could reach devices or run programs.
+const SCHEMES: [&str; 11] = ["rtsp", "rtsps", "rtspt", "rtspu", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp"];
+
+/// An input that may be opened.
+pub struct Input {
+    /// As given.
+    pub given: String,
+    /// For the source element.
+    pub uri: String,
+    /// Name of its folder of results.
+    pub name: StreamId,
+    /// Id in events.
+    pub stream: StreamId,
+    /// The file, if it is one.
+    pub file: Option<PathBuf>,
+}
+
+impl Input {
+    /// Checks an input as far as that can be done without a decoder.
+    pub fn parse(given: &str, analyze: &Analyze) -> Result<Self> {
+        let (uri, file) = match given.split_once("://") {
+            Some((scheme, _)) if scheme.eq_ignore_ascii_case("file") => {
+                let refused = |error: glib::Error| Error::input(given, format!("not a file URI: {}", error.message()));
+                let (path, _) = glib::filename_from_uri(given).map_err(refused)?;
+                open_file(given, &path)?
+            }
+            Some((scheme, rest)) => (checked_uri(given, scheme, rest)?, None),
+            None => open_file(given, Path::new(given))?,
+        };
+        let name = StreamId::new(&match &file {
+            Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+            None => without_secrets(&uri),
+        });
+        let stream = analyze.stream_id.as_deref().map_or_else(|| name.clone(), StreamId::new);
+        Ok(Self { given: shown(given), uri, name, stream, file })
+    }
+
+    /// The epoch that its events belong to. Reads a file to its end: its content is its identity.
+    pub fn epoch(&self, analyze: &Analyze) -> Result<Epoch> {
+        let Some(path) = &self.file else {
+            return Ok(Epoch::of_connection(Ulid::new().to_string(), nanoseconds(SystemTime::now())));
+        };
+        let content = sha256(path).map_err(|error| Error::input(&self.given, error.to_string()))?;
+        let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(Error::file(path))?;
+        Ok(Epoch::of_file(&content, &settings(analyze), nanoseconds(modified)))
+    }
+}
+
+/// Everything that changes what the analysis of a given file finds.
+fn settings(analyze: &Analyze) -> String {
+    let networks: Vec<_> = cards()
+        .iter()
+        .filter(|card| !card.licence.must_accept)
+        .map(|card| (&card.name, &card.version, card.files.iter().map(|file| &file.sha256).collect::<Vec<_>>()))
+        .collect();
+    serde_json::json!({
+        "polygraph": env!("CARGO_PKG_VERSION"),
+        "analysis_fps": analyze.analysis_fps,
+        "tiles": analyze.tiles,
+        "transcript": !analyze.no_transcript,
+        "provider": analyze.provider.as_str(),
+        "networks": networks,
+    })
+    .to_string()
+}
+
+fn open_file(given: &str, path: &Path) -> Result<(String, Option<PathBuf>)> {
+    let refuse = |why: &str| Error::input(given, why);
+    let metadata = fs::metadata(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => refuse("there is no such file"),
+        io::ErrorKind::PermissionDenied => refuse("no permission to read it"),
+        _ => refuse(&error.to_string()),
+    })?;
+    if metadata.is_dir() {
+        return Err(refuse("this is a folder; name the files in it"));
+    }
+    if !metadata.is_file() {
+        return Err(refuse("this is not a regular file"));
+    }
+    if metadata.len() == 0 {
+        return Err(refuse("the file is empty"));
+    }
+    File::open(path).map_err(|error| refuse(&format!("it can't be read: {error}")))?;
+    let path = path.canonicalize().map_err(|error| refuse(&error.to_string()))?;
+    let uri = glib::filename_to_uri(&path, None).map_err(|error| refuse(error.message()))?;
+    Ok((uri.into(), Some(path)))
+}
+
+fn checked_uri(given: &str, scheme: &str, rest: &str) -> Result<String> {
+    let scheme = scheme.to_ascii_lowercase();
+    if !SCHEMES.contains(&scheme.as_str()) {
+        let allowed = SCHEMES.join(", ");
+        return Err(Error::input(shown(given), format!("`{scheme}` is not opened; allowed are file, {allowed}")));
+    }
+    if rest.is_empty() || rest.starts_with('/') || given.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(Error::input(shown(given), "not a URI: it needs a host after ://, and no spaces"));
+    }
+    Ok(format!("{scheme}://{rest}"))
+}
+
+/// Host and path of a URI: no user, password or query, which may hold keys.
+fn without_secrets(uri: &str) -> String {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{host}/{path}").trim_end_matches('/').to_owned()
+}
+
+/// What may be printed of an input.
+fn shown(given: &str) -> String {
+    match given.split_once("://") {
+        Some((scheme, _)) if !scheme.eq_ignore_ascii_case("file") => format!("{scheme}://{}", without_secrets(given)),
+        _ => given.to_owned(),
+    }
+}
+
+fn sha256(path: &Path) -> io::Result<[u8; 32]> {
+    let mut file = File::open(path)?;
+    let (mut hasher, mut block) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(hasher.finalize().into()),
+            read => hasher.update(&block[..read]),
+        }
+    }
+}
+
+fn nanoseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_neither_shown_nor_sent() {
+        for (uri, name) in [
+            ("rtsp://user:pass@cam.example:554/live/1?token=abc", "cam.example:554/live/1"),
+            ("https://host/a.m3u8#x", "host/a.m3u8"),
+            ("udp://239.0.0.1:5000", "239.0.0.1:5000"),
+        ] {
+            assert_eq!(without_secrets(uri), name);
+            assert!(!shown(uri).contains("pass") && !shown(uri).contains("abc"));
+        }
+    }
+
+    #[test]
+    fn only_schemes_of_media_with_a_host_are_opened() {
+        let checked = |uri: &str| {
+            let (scheme, rest) = uri.split_once("://").unwrap();
+            checked_uri(uri, scheme, rest)
+        };
+        assert_eq!(checked("RTSP://cam/1").unwrap(), "rtsp://cam/1");
+        for uri in ["v4l2:///dev/video0", "appsrc://x", "fd://0", "http://", "http:///etc", "rtsp://a b"] {
+            assert!(checked(uri).is_err(), "{uri}");
+        }
+    }
+}

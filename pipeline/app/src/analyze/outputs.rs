@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Where events go: `events.ndjson`, `transcript.vtt`, and Kafka when asked for. Each is written as it comes, so that
+//! a crash loses nothing that was found before.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use polygraph_core::{
+    event::{Event, Numbering},
+    record::{Record, Stream, Transcript},
+    report::{Found, Report},
+};
+use polygraph_delivery::Producer;
+
+use crate::{
+    error::{Error, Result},
+    publish,
+};
+
+/// The outputs of a run.
+pub struct Outputs {
+    numbering: Numbering,
+    events: Text,
+    transcript: Text,
+    producer: Option<Producer>,
+    report: Report,
+    written: u64,
+}
+
+struct Text {
+    path: PathBuf,
+    file: File,
+}
+
+impl Text {
+    fn create(path: PathBuf) -> Result<Self> {
+        let file = File::create(&path).map_err(Error::file(&path))?;
+        Ok(Self { path, file })
+    }
+
+    fn write(&mut self, text: &str) -> Result<()> {
+        self.file.write_all(text.as_bytes()).map_err(Error::file(&self.path))
+    }
+}
+
+impl Outputs {
+    /// Opens them in a folder.
+    pub fn create(folder: &Path, numbering: Numbering, producer: Option<Producer>) -> Result<Self> {
+        let events = Text::create(folder.join("events.ndjson"))?;
+        let mut transcript = Text::create(folder.join("transcript.vtt"))?;
+        transcript.write("WEBVTT\n")?;
+        Ok(Self { numbering, events, transcript, producer, report: Report::default(), written: 0 })
+    }
+
+    /// Writes a record.
+    pub fn record(&mut self, record: Record) -> Result<()> {
+        self.report.take(&record);
+        if let Record::Transcript(transcript) = &record
+            && transcript.is_final
+            && !transcript.text.is_empty()
+        {
+            self.transcript.write(&cue(transcript))?;
+        }
+        let event = self.numbering.record(record);
+        self.event(&event)
+    }
+
+    /// Writes what happens to the stream as a whole.
+    pub fn stream(&mut self, stream: Stream) -> Result<()> {
+        let event = self.numbering.stream(stream);
+        self.event(&event)
+    }
+
+    fn event(&mut self, event: &Event) -> Result<()> {
+        let not_json = |error: serde_json::Error| Error::File { path: event.id.clone(), why: error.into() };
+        let mut line = serde_json::to_string(event).map_err(not_json)?;
+        if let Some(producer) = &self.producer {
+            let path = self.events.path.display().to_string();
+            let refused = |why| Error::Event { path, line: self.written as usize + 1, why };
+            producer.send(publish::message(&line).map_err(refused)?)?;
+        }
+        line.push('\n');
+        self.written += 1;
+        self.events.write(&line)
+    }
+
+    /// What was found, in words.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// What was found, in numbers.
+    pub fn report_counts(&self) -> Found {
+        self.report.found()
+    }
+
+    /// Events written.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// Where the events are.
+    pub fn events_path(&self) -> PathBuf {
+        self.events.path.clone()
+    }
+
+    /// The producer, to be finished.
+    pub fn take_producer(&mut self) -> Option<Producer> {
+        self.producer.take()
+    }
+}
+
+/// A final as a cue of WebVTT (W3C), with the characters that would end its text escaped.
+fn cue(transcript: &Transcript) -> String {
+    let text = transcript.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A cue needs a duration.
+    let end_ns = transcript.end_ns.max(transcript.start_ns + 1_000_000);
+    format!("\n{} --> {}\n{text}\n", stamp(transcript.start_ns), stamp(end_ns))
+}
+
+fn stamp(ns: u64) -> String {
+    let ms = ns / 1_000_000;
+    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polygraph_core::record::WordTimes;
+
+    #[test]
+    fn a_cue_is_whole_whatever_is_said() {
+        let transcript = Transcript {
+            utterance: 0,
+            revision: 0,
+            start_ns: 3_661_002_000_000,
+            end_ns: 3_661_002_000_000,
+            is_final: true,
+            text: "a <b> & c\n\n--> d".into(),
+            words: vec![],
+            word_times: WordTimes::Estimated,
+            networks: vec![],
+        };
+        assert_eq!(cue(&transcript), "\n01:01:01.002 --> 01:01:01.003\na &lt;b&gt; &amp; c --&gt; d\n");
+    }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `summary.json`, and the first lines of what is printed at the end.
+
+use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
+
+use polygraph_core::{
+    accounting::Counters,
+    event::Epoch,
+    report::{Found, Track},
+};
+use polygraph_models::Engine;
+use serde::Serialize;
+
+use super::{graph::Graph, input::Input, outputs::Outputs};
+use crate::error::{Error, Result};
+
+/// What a run came to. Times are stream time in nanoseconds where the name says `ns`, else seconds.
+#[derive(Serialize)]
+pub struct Summary {
+    input: String,
+    stream: String,
+    epoch: String,
+    /// `ended`, `failed` or `interrupted`.
+    state: &'static str,
+    /// Why it failed, and where.
+    failure: Option<String>,
+    /// Stream time that was analysed, seconds.
+    analysed_s: f64,
+    /// What the file says it lasts, seconds.
+    duration_s: Option<f64>,
+    wall_s: f64,
+    /// Analysed over wall time.
+    speed: f64,
+    events: u64,
+    found: Found,
+    tracks: Vec<Track>,
+    integrated_lufs: Option<f32>,
+    /// Of each analyser: input = analysed + skipped + late.
+    pub counters: Counters,
+    /// How often each network ran, by card.
+    network_runs: BTreeMap<String, u64>,
+    /// Asked-for and actual provider and nodes of each network.
+    providers: Vec<String>,
+    /// Present with `--kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kafka: Option<Delivery>,
+}
+
+/// What became of the events at Kafka.
+#[derive(Serialize)]
+pub struct Delivery {
+    produced: u64,
+    acknowledged: u64,
+    failed: BTreeMap<String, u64>,
+    last_error: Option<String>,
+}
+
+impl From<&polygraph_delivery::Report> for Delivery {
+    fn from(report: &polygraph_delivery::Report) -> Self {
+        Self {
+            produced: report.counts.produced,
+            acknowledged: report.counts.acknowledged,
+            failed: report.counts.failed.clone(),
+            last_error: report.last_error.clone(),
+        }
+    }
+}
+
+impl Summary {
+    /// Of a run that is over.
+    pub fn new(input: &Input, epoch: &Epoch, graph: &Graph, outputs: &Outputs, wall: Duration) -> Self {
+        let analysed_s = graph.watch.end_ns() as f64 / 1e9;
+        let report = outputs.report();
+        Self {
+            input: input.given.clone(),
+            stream: input.stream.to_string(),
+            epoch: epoch.name.clone(),
+            state: if graph.ended_early() { "interrupted" } else { "ended" },
+            failure: None,
+            analysed_s,
+            duration_s: graph.known_duration().map(|duration| duration.nseconds() as f64 / 1e9),
+            wall_s: wall.as_secs_f64(),
+            speed: analysed_s / wall.as_secs_f64().max(f64::EPSILON),
+            events: outputs.written(),
+            found: report.found(),
+            tracks: report.tracks().collect(),
+            integrated_lufs: report.integrated_lufs(),
+            counters: Counters::new(),
+            network_runs: BTreeMap::new(),
+            providers: Vec::new(),
+            kafka: None,
+        }
+    }
+
+    /// Says why the run failed.
+    pub fn failed(&mut self, failure: &str) {
+        self.state = "failed";
+        self.failure = Some(failure.to_owned());
+    }
+
+    /// Takes note of what the networks ran on, and how often.
+    pub fn engine(&mut self, engine: &Engine) {
+        self.network_runs = engine.runs();
+        self.providers = engine.reports().iter().map(ToString::to_string).collect();
+    }
+
+    /// Writes `summary.json`.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let path = folder.join("summary.json");
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|why| Error::File { path: path.display().to_string(), why: why.into() })?;
+        fs::write(&path, text + "\n").map_err(Error::file(&path))
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { input, analysed_s, wall_s, speed, events, .. } = self;
+        writeln!(f, "{input}: {analysed_s:.1} s in {wall_s:.1} s, {speed:.1} x real time; {events} events")?;
+        match &self.kafka {
+            Some(Delivery { produced, acknowledged, .. }) => {
+                writeln!(f, "Kafka: {produced} produced, {acknowledged} acknowledged")
+            }
+            None => Ok(()),
+        }
+    }
+}

