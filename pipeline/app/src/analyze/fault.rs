@@ -2,7 +2,6 @@
 //! What GStreamer says went wrong, in words for users.
 
 use gst::glib;
-use gst::prelude::*;
 
 /// A stream time as seconds.
 pub fn time(ns: u64) -> String {
