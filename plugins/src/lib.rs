@@ -12,6 +12,7 @@ mod picture;
 pub mod polyanalyze;
 pub mod polyface;
 pub mod polylips;
+pub mod polyscene;
 pub mod polyspeech;
 pub mod polyvoice;
 
@@ -19,6 +20,7 @@ pub use descriptor::plugin_register_static;
 
 fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
+    polyscene::register(plugin)?;
     polyface::register(plugin)?;
     polyvoice::register(plugin)?;
     polyspeech::register(plugin)?;

@@ -267,8 +267,10 @@ fn it_adds_no_latency_and_lets_events_through() {
 #[test]
 fn a_speaker_of_the_grid_corpus_is_one_track_from_start_to_end() {
     for clip in grid() {
-        let launch =
-            format!("filesrc location=\"{}\" ! decodebin ! videoconvert ! polyface ! appsink name=out", clip.display());
+        let launch = format!(
+            "filesrc location=\"{}\" ! decodebin ! videoconvert ! polyscene ! polyface ! appsink name=out",
+            clip.display()
+        );
         let (mut looks, mut tracks) = (Vec::new(), std::collections::BTreeSet::new());
         run(&launch, |buffer| {
             if let Some(results) = video_results(buffer).and_then(|known| known.faces) {

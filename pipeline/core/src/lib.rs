@@ -5,6 +5,7 @@
 //! rectangles of 0..1, and every state machine is a plain value that a test can drive.
 
 pub mod accounting;
+pub mod cut;
 pub mod event;
 pub mod geometry;
 pub mod record;

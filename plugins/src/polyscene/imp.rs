@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The element `polyscene`.
+
+use std::sync::{LazyLock, Mutex};
+
+use gst::glib;
+use gst::subclass::prelude::*;
+use gst_base::prelude::*;
+use gst_base::subclass::prelude::*;
+use gst_video::VideoInfo;
+use polygraph_core::accounting::Accounting;
+use polygraph_core::cut::{CutDetector, CutOptions};
+use polygraph_core::results::{PtsRange, Transition, TransitionKind};
+
+use super::thumbnail::thumbnail;
+use crate::analyser::{lock, stats};
+use crate::meta::update_video;
+use crate::picture::{self, Clock};
+
+static CAT: LazyLock<gst::DebugCategory> =
+    LazyLock::new(|| gst::DebugCategory::new("polyscene", gst::DebugColorFlags::empty(), Some("Finds cuts")));
+
+/// Pictures that lie further apart aren't neighbours: nobody knows what was between.
+const JUMP_NS: u64 = 2_000_000_000;
+
+#[derive(Default)]
+struct State {
+    info: Option<VideoInfo>,
+    clock: Clock,
+    last_ns: Option<u64>,
+    cuts: CutDetector,
+    scratch: Vec<f32>,
+    accounting: Accounting,
+}
+
+impl State {
+    /// Nothing of before counts any more: a flush, new caps, a jump in time.
+    fn restart(&mut self) {
+        self.clock.reset();
+        self.last_ns = None;
+        self.cuts.reset();
+    }
+}
+
+/// The implementation.
+#[derive(Default)]
+pub struct PolyScene {
+    settings: Mutex<CutOptions>,
+    state: Mutex<State>,
+}
+
+#[glib::object_subclass]
+impl ObjectSubclass for PolyScene {
+    const NAME: &'static str = "GstPolyScene";
+    type Type = super::PolyScene;
+    type ParentType = gst_base::BaseTransform;
+}
+
+impl ObjectImpl for PolyScene {
+    fn properties() -> &'static [glib::ParamSpec] {
+        static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
+            let default = CutOptions::default();
+            vec![
+                glib::ParamSpecFloat::builder("threshold")
+                    .nick("Threshold")
+                    .blurb("Least difference of two neighbouring pictures that is a cut, 0..1")
+                    .minimum(0.0)
+                    .maximum(1.0)
+                    .default_value(default.threshold)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecUInt64::builder("min-shot")
+                    .nick("Shortest shot")
+                    .blurb("Time that a shot lasts at least, in nanoseconds")
+                    .default_value(default.min_shot_ns)
+                    .mutable_playing()
+                    .build(),
+                glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
+                    .nick("Statistics")
+                    .blurb("Account of the pictures: input = analysed + late + skipped-REASON")
+                    .read_only()
+                    .build(),
+            ]
+        });
+        &PROPERTIES
+    }
+
+    fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
+        let mut settings = lock(&self.settings);
+        let set = match pspec.name() {
+            "threshold" => value.get().map(|value| settings.threshold = value),
+            "min-shot" => value.get().map(|value| settings.min_shot_ns = value),
+            _ => unimplemented!(),
+        };
+        if let Err(error) = set {
+            gst::error!(CAT, imp = self, "property {}: {error}", pspec.name());
+        }
+    }
+
+    fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
+        match pspec.name() {
+            "threshold" => lock(&self.settings).threshold.to_value(),
+            "min-shot" => lock(&self.settings).min_shot_ns.to_value(),
+            "stats" => stats(&lock(&self.state).accounting).to_value(),
+            _ => unimplemented!(),
+        }
+    }
+}
+
+impl GstObjectImpl for PolyScene {}
+
+impl ElementImpl for PolyScene {
+    fn metadata() -> Option<&'static gst::subclass::ElementMetadata> {
+        static METADATA: LazyLock<gst::subclass::ElementMetadata> = LazyLock::new(|| {
+            gst::subclass::ElementMetadata::new(
+                "Polygraph scene analyser",
+                "Filter/Analyzer/Video",
+                "Finds cuts in the pictures that pass through",
+                "Polygraph developers",
+            )
+        });
+        Some(&METADATA)
+    }
+
+    fn pad_templates() -> &'static [gst::PadTemplate] {
+        static TEMPLATES: LazyLock<Vec<gst::PadTemplate>> = LazyLock::new(picture::pad_templates);
+        &TEMPLATES
+    }
+}
+
+impl BaseTransformImpl for PolyScene {
+    const MODE: gst_base::subclass::BaseTransformMode = gst_base::subclass::BaseTransformMode::AlwaysInPlace;
+    const PASSTHROUGH_ON_SAME_CAPS: bool = false;
+    const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
+
+    fn start(&self) -> Result<(), gst::ErrorMessage> {
+        *lock(&self.state) = State::default();
+        Ok(())
+    }
+
+    fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
+        let info = VideoInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "{incaps} are no video caps"))?;
+        let mut state = lock(&self.state);
+        state.restart();
+        state.info = Some(info);
+        Ok(())
+    }
+
+    fn sink_event(&self, event: gst::Event) -> bool {
+        if event.type_() == gst::EventType::FlushStop {
+            lock(&self.state).restart();
+        }
+        self.parent_sink_event(event)
+    }
+
+    /// Pictures keep their memory, so that it's downstream's wishes that count.
+    fn propose_allocation(
+        &self,
+        _decide: Option<&gst::query::Allocation>,
+        query: &mut gst::query::Allocation,
+    ) -> Result<(), gst::LoggableError> {
+        if self.obj().src_pad().peer_query(query) {
+            return Ok(());
+        }
+        Err(gst::loggable_error!(CAT, "downstream proposes no allocation"))
+    }
+
+    fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let settings = *lock(&self.settings);
+        let transition = self.analyse(settings, &mut lock(&self.state), buffer);
+        if let Some(transition) = transition {
+            gst::debug!(CAT, imp = self, "cut of {:.2} at {} ns", transition.strength, transition.pts.start_ns);
+            update_video(buffer, |known| known.transition = Some(transition));
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+}
+
+impl PolyScene {
+    fn analyse(&self, settings: CutOptions, state: &mut State, buffer: &gst::BufferRef) -> Option<Transition> {
+        let State { info, clock, last_ns, cuts, scratch, accounting } = state;
+        let Some((info, pts)) = info.as_ref().and_then(|info| Some((info, clock.place(buffer, info)?))) else {
+            accounting.skipped("no-pts");
+            return None;
+        };
+        let start_ns = pts.start_ns;
+        if last_ns.is_some_and(|last| start_ns < last || start_ns - last > JUMP_NS) {
+            cuts.reset();
+        }
+        *last_ns = Some(start_ns);
+        if buffer.flags().contains(gst::BufferFlags::GAP) {
+            accounting.skipped("gap");
+            return None;
+        }
+        let seen = picture::with(buffer, info, |picture| thumbnail(picture, scratch));
+        let seen = seen.and_then(|seen| seen.map_err(|error| error.to_string()));
+        let picture = match seen {
+            Ok(Some(picture)) => picture,
+            seen => {
+                gst::warning!(CAT, imp = self, "picture at {start_ns} ns can't be read: {:?}", seen.err());
+                accounting.skipped("unreadable");
+                return None;
+            }
+        };
+        accounting.analysed();
+        cuts.set_options(settings);
+        let strength = cuts.push(start_ns, picture)?;
+        let pts = PtsRange { start_ns, end_ns: start_ns };
+        Some(Transition { kind: TransitionKind::Cut, pts, strength })
+    }
+}
