@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A real Apache Kafka broker: one node in KRaft combined mode, on free ports, in a folder of its own. It can be
+//! killed, as a power cut would, and started again on the same port with the same log.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// For the broker to answer; a loaded machine with two cores takes about 10 s.
+const START: Duration = Duration::from_secs(90);
+/// Other processes may take a port between our asking and the broker's binding it.
+const PORT_CLASHES: u32 = 5;
+
+/// A running broker; killed when dropped.
+pub struct Broker {
+    folder: TempDir,
+    port: u16,
+    process: Option<Child>,
+}
+
+impl Broker {
+    /// Starts one with an empty log and waits until it answers.
+    pub fn start() -> Self {
+        for _ in 0..PORT_CLASHES {
+            let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
+            let (port, controller) = free_ports();
+            write_properties(folder.path(), port, controller);
+            format_log(folder.path());
+            let mut broker = Self { folder, port, process: None };
+            match broker.launch() {
+                Ok(()) => return broker,
+                Err(log) if log.contains("Address already in use") => {}
+                Err(log) => panic!("Kafka did not start:\n{log}"),
+            }
+        }
+        panic!("Kafka found its port taken {PORT_CLASHES} times");
+    }
+
+    /// What `--kafka` takes.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// SIGKILL: nothing is flushed, no client is told.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            // It may have died before: then there is nothing to kill.
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+
+    /// Starts again after [`Broker::kill`], on the same port and log.
+    pub fn restart(&mut self) {
+        self.kill();
+        if let Err(log) = self.launch() {
+            panic!("Kafka did not start again:\n{log}");
+        }
+    }
+
+    /// Starts the process and waits until it answers; else what it had to say.
+    fn launch(&mut self) -> Result<(), String> {
+        let log = self.folder.path().join("broker.log");
+        let mut process = java("kafka.Kafka")
+            .arg(self.folder.path().join("server.properties"))
+            .stdout(File::create(&log).expect("the broker's log"))
+            .stderr(File::options().append(true).open(&log).expect("the broker's log"))
+            .spawn()
+            .expect("java was there a moment ago");
+        let deadline = Instant::now() + START;
+        loop {
+            if self.answers() {
+                self.process = Some(process);
+                return Ok(());
+            }
+            let ended = process.try_wait().expect("the state of a child");
+            if ended.is_some() || Instant::now() > deadline {
+                let _ = process.kill();
+                let _ = process.wait();
+                return Err(fs::read_to_string(&log).unwrap_or_default());
+            }
+        }
+    }
+
+    /// Asks for metadata; waits up to a second for the answer.
+    fn answers(&self) -> bool {
+        let asked = Command::new("kcat")
+            .args(["-b", &self.address(), "-L", "-m", "1"])
+            .stdin(Stdio::null())
+            .output()
+            .expect("kcat is missing: apt install kcat (./dev test does)");
+        if !asked.status.success() {
+            // A refused connection is an answer without a wait.
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        asked.status.success()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// An address at which nobody listens.
+pub fn nobody() -> String {
+    format!("127.0.0.1:{}", free_ports().0)
+}
+
+fn free_ports() -> (u16, u16) {
+    // Both are held until both are known, so that they differ.
+    let [a, b] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let port = |listener: &TcpListener| listener.local_addr().expect("a bound address").port();
+    (port(&a), port(&b))
+}
+
+fn write_properties(folder: &Path, port: u16, controller: u16) {
+    let log = folder.join("log");
+    let text = format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         controller.listener.names=CONTROLLER\n\
+         log.dirs={}\n\
+         # More than one, so that keys matter.\n\
+         num.partitions=4\n\
+         # Topics that appear were made by us.\n\
+         auto.create.topics.enable=false\n\
+         offsets.topic.replication.factor=1\n",
+        log.display()
+    );
+    fs::write(folder.join("server.properties"), text).expect("server.properties");
+}
+
+fn format_log(folder: &Path) {
+    let formatted = java("kafka.tools.StorageTool")
+        .args(["format", "--standalone", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"])
+        .arg(folder.join("server.properties"))
+        .output()
+        .expect("java is missing: apt install default-jre-headless (./dev test does)");
+    assert!(formatted.status.success(), "Kafka's log: {}", String::from_utf8_lossy(&formatted.stderr));
+}
+
+/// A small Java that starts fast, and that the kernel kills when the thread that started it ends: a test that is
+/// killed leaves no broker behind.
+fn java(class: &str) -> Command {
+    static JARS: OnceLock<PathBuf> = OnceLock::new();
+    let jars = JARS.get_or_init(jars);
+    let mut java = Command::new("setpriv");
+    java.args(["--pdeathsig", "KILL", "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
+        .arg("-cp")
+        .arg(jars.join("*"))
+        .arg(class)
+        .stdin(Stdio::null());
+    java
+}
+
+/// The folder of Kafka's jars, fetched by Maven when they aren't there.
+fn jars() -> PathBuf {
+    let pom = crate::root().join("tests/kafka/pom.xml");
+    let folder = crate::home().join("kafka").join(version(&pom));
+    if !folder.is_dir() {
+        // Beside its place, so that a download that breaks off is not taken for the whole.
+        let part = folder.with_extension("part");
+        let fetched = Command::new("mvn")
+            .args(["--batch-mode", "--quiet", "dependency:copy-dependencies", "-f"])
+            .arg(&pom)
+            .arg(format!("-DoutputDirectory={}", part.display()))
+            .status()
+            .expect("mvn is missing: apt install maven (./dev test does)");
+        assert!(fetched.success(), "Maven could not fetch Apache Kafka (see above): is the network there?");
+        fs::rename(&part, &folder).expect("Kafka's folder");
+    }
+    folder
+}
+
+/// The version of Kafka in the pom: the first `<version>` after its artifact's name.
+fn version(pom: &Path) -> String {
+    let text = fs::read_to_string(pom).expect("tests/kafka/pom.xml");
+    let (_, rest) = text.split_once("<artifactId>kafka_").expect("Kafka in the pom");
+    let (_, rest) = rest.split_once("<version>").expect("Kafka's version");
+    rest.split_once("</version>").expect("the end of Kafka's version").0.to_owned()
+}
