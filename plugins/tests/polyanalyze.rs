@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polyanalyze` in real pipelines with real networks: whatever is missing, late or over, nothing stalls.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic in a test's helper is the report too")]
+
+mod analyze;
+
+use analyze::{Run, audio, video};
+use gst::prelude::*;
+use polygraph_core::record::{Missing, Record};
+
+const S: u64 = 1_000_000_000;
+
+fn analyzed(description: &str) -> analyze::Outcome {
+    Run::new(description).play().finish()
+}
+
+/// Lets through only the buffers of a pad that `passes` agrees to, by PTS.
+fn only(run: &Run, pad: &str, passes: impl Fn(gst::ClockTime) -> bool + Send + Sync + 'static) {
+    let pad = run.analyze().static_pad(pad).unwrap();
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_pad, info| {
+        if info.buffer().and_then(|buffer| buffer.pts()).is_some_and(&passes) {
+            return gst::PadProbeReturn::Ok;
+        }
+        info.data = None;
+        gst::PadProbeReturn::Handled
+    });
+}
+
+#[test]
+fn a_minute_without_speech_stalls_nothing() {
+    let (video, audio) = (video(60, ""), audio(60, "wave=silence"));
+    let outcome = analyzed(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a"));
+    assert_eq!(outcome.stretches(), [(vec![], 300, 0)]);
+    assert!(outcome.records.iter().all(|record| !matches!(record, Record::Transcript(_))));
+    assert_eq!(outcome.count("video-queue", "skipped-queue"), 0, "files lose nothing");
+    assert_eq!((outcome.count("polylips", "input"), outcome.count("polylips", "analysed")), (1500, 300));
+    assert_eq!(outcome.count("polylips-audio", "input"), 3000);
+}
+
+#[test]
+fn video_that_ends_first_stalls_nothing() {
+    let (video, audio) = (video(2, ""), audio(20, ""));
+    let outcome = analyzed(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a"));
+    assert_eq!(outcome.stretches(), [(vec![], 10, 0)]);
+}
+
+#[test]
+fn sound_that_ends_first_stalls_nothing() {
+    let (video, audio) = (video(20, ""), audio(2, ""));
+    let outcome = analyzed(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a"));
+    // The picture at 2 s still takes the sound before it, which is within the tolerance.
+    assert_eq!(outcome.stretches(), [(vec![], 11, 0), (vec![Missing::AudioAbsent], 89, 2200)]);
+}
+
+#[test]
+fn sound_that_starts_late_stalls_nothing() {
+    let (video, audio) = (video(10, ""), audio(5, "timestamp-offset=5000000000"));
+    let outcome = analyzed(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a"));
+    assert_eq!(outcome.stretches(), [(vec![Missing::AudioAbsent], 25, 0), (vec![], 25, 5000)]);
+}
+
+#[test]
+fn a_hole_in_the_sound_is_told() {
+    let (video, audio) = (video(6, ""), audio(6, ""));
+    let run = Run::new(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a"));
+    only(&run, "audio", |pts| !(2100..4100).contains(&pts.mseconds()));
+    let outcome = run.play().finish();
+    assert_eq!(outcome.stretches(), [(vec![], 11, 0), (vec![Missing::AudioGap], 10, 2200), (vec![], 9, 4200)]);
+}
+
+#[test]
+fn pictures_alone_are_analysed() {
+    let outcome = analyzed(&format!("{} ! polyanalyze name=a", video(2, "")));
+    assert_eq!(outcome.stretches(), [(vec![Missing::AudioAbsent], 10, 0)]);
+    assert!(!outcome.stats.has_field("polyvoice"), "what is not needed is not built");
+}
+
+#[test]
+fn sound_alone_is_analysed() {
+    let outcome = analyzed(&format!("{} ! polyanalyze name=a", audio(5, "")));
+    assert_eq!(outcome.records, []);
+    assert!(!outcome.stats.has_field("polyface"), "what is not needed is not built");
+    assert_eq!(outcome.count("audio-queue", "input"), 250);
+}
+
+#[test]
+fn live_sound_that_stalls_holds_no_picture_up() {
+    let (video, audio) = (video(3, "is-live=true"), audio(3, "is-live=true"));
+    let run = Run::new(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a max-wait-time=200000000"));
+    only(&run, "audio", |pts| pts.mseconds() < 1000);
+    let outcome = run.play().finish();
+    let missing: Vec<_> = outcome.frames().iter().map(|frame| (frame.pts_ns, frame.missing.clone())).collect();
+    assert!(missing.iter().any(|(_, missing)| *missing == [Missing::AudioLate]), "{missing:?}");
+    let lost = outcome.count("video-queue", "skipped-queue") + outcome.count("polylips", "skipped-queue");
+    assert_eq!(outcome.count("polylips", "input") + lost, 75);
+}
+
+#[test]
+fn a_live_source_is_never_held_back_and_losses_are_counted() {
+    // Not live at all, and told to be: much faster than anybody can look.
+    let outcome = analyzed(&format!("{} ! polyanalyze name=a live=true", video(60, "")));
+    assert_eq!(outcome.count("video-queue", "input"), 1500);
+    assert!(outcome.count("video-queue", "skipped-queue") > 0);
+    assert_eq!(outcome.count("polylips", "input"), outcome.count("video-queue", "analysed"));
+}
+
+#[test]
+fn a_seek_begins_anew() {
+    let (video, audio) = (video(3600, ""), audio(3600, ""));
+    let run = Run::new(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a")).play();
+    run.await_record(|record| record.pts_ns() >= S);
+    let (flags, set) = (gst::SeekFlags::FLUSH | gst::SeekFlags::ACCURATE, gst::SeekType::Set);
+    run.pipeline.seek(1.0, flags, set, gst::ClockTime::ZERO, set, gst::ClockTime::from_seconds(5)).unwrap();
+    let outcome = run.finish();
+    let frames = outcome.frames();
+    let again = frames.iter().rposition(|frame| frame.pts_ns == 0).unwrap();
+    let times: Vec<_> = frames[again..].iter().map(|frame| frame.pts_ns).collect();
+    assert_eq!(times, (0..25).map(|index| index * S / 5).collect::<Vec<_>>());
+    assert!(again > 0 && frames[again..].iter().all(|frame| frame.missing.is_empty()), "{:?}", outcome.stretches());
+}
+
+#[test]
+fn a_pad_can_go_while_all_runs() {
+    let (video, audio) = (video(40, ""), audio(40, "name=voice"));
+    let run = Run::new(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a")).play();
+    run.await_record(|record| record.pts_ns() >= S);
+    let (voice, pad) = (run.pipeline.by_name("voice").unwrap(), run.analyze().static_pad("audio").unwrap());
+    voice.set_locked_state(true);
+    voice.set_state(gst::State::Null).unwrap();
+    pad.peer().unwrap().unlink(&pad).unwrap();
+    run.analyze().release_request_pad(&pad);
+    let outcome = run.finish();
+    assert_eq!(outcome.frames().len(), 200);
+    assert_eq!(outcome.frames().last().unwrap().missing, [Missing::AudioAbsent]);
+}
+
+#[test]
+fn bad_settings_are_refused_and_good_ones_handed_on() {
+    let run = Run::new(&format!("{} ! polyanalyze name=a analysis-fps=2 pts-tolerance=7", video(2, "")));
+    let inside = |name: &str| run.analyze().downcast::<gst::Bin>().unwrap().by_name(name).unwrap();
+    assert_eq!(inside("polylips").property::<u64>("pts-tolerance"), 7);
+    run.analyze().set_property("pts-tolerance", 9_u64);
+    assert_eq!(inside("polylips").property::<u64>("pts-tolerance"), 9);
+    assert_eq!(run.play().finish().frames().len(), 4);
+}
