@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polygraph analyze`: inputs, one after the other, into events, a transcript and a summary.
 
+mod complaints;
 mod fault;
 mod graph;
 mod input;
@@ -48,7 +49,9 @@ pub fn init() -> Result<()> {
     let failed =
         |error: &dyn std::fmt::Display| Error::GStreamer(format!("{error}; is GStreamer 1.22 or newer there?"));
     gst::init().map_err(|error| failed(&error))?;
-    gstpolygraph::plugin_register_static().map_err(|error| failed(&error))
+    gstpolygraph::plugin_register_static().map_err(|error| failed(&error))?;
+    complaints::listen();
+    Ok(())
 }
 
 /// Analyses every input; a bad one doesn't keep the others from their turn.

@@ -12,7 +12,7 @@ use gst::prelude::*;
 use gst_app::AppSink;
 use polygraph_core::accounting::{Accounting, Counters};
 
-use super::{fault, input::Input, watch::Watch};
+use super::{complaints, fault, input::Input, watch::Watch};
 use crate::{
     cli::Analyze,
     error::{Error, Result},
@@ -93,18 +93,14 @@ impl Graph {
 
     /// Takes what comes next.
     pub fn step(&mut self) -> Step {
-        while let Some(message) = self.bus.pop() {
-            self.take(&message);
-        }
+        self.listen();
         if let Some(sample) = self.sink.try_pull_sample(TURN) {
             let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok());
             return map.map_or(Step::Idle, |map| Step::Record(map.to_vec()));
         }
         if self.sink.is_eos() {
             // An error posted just before the end of the stream is still on the bus.
-            while let Some(message) = self.bus.pop() {
-                self.take(&message);
-            }
+            self.listen();
             return Step::Ended(self.verdict());
         }
         match &self.failure {
@@ -112,6 +108,20 @@ impl Graph {
                 Step::Ended(Some(failure.clone()))
             }
             _ => Step::Idle,
+        }
+    }
+
+    /// Takes what the bus and the decoders say.
+    fn listen(&mut self) {
+        while let Some(message) = self.bus.pop() {
+            self.take(&message);
+        }
+        // A recording that begins between two key frames lacks what its first pictures refer to: no damage.
+        if let Some((_, complaint)) = complaints::take()
+            && self.watch.arrived() > 0
+        {
+            let at = fault::time(self.watch.end_ns());
+            self.damage.get_or_insert(format!("the stream is damaged ({complaint}), near {at}"));
         }
     }
 
