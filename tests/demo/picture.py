@@ -5,6 +5,7 @@ usage: picture.py PROGRAMME EVENTS OUT.png   (`./dev demo` makes the first two; 
 """
 
 import json
+import re
 import subprocess
 import sys
 
@@ -60,11 +61,14 @@ def panel(event: dict) -> np.ndarray:
     data = {key: value for key, value in event["data"].items() if key != "networks"}
     shown = rounded({"type": event["type"], "source": event["source"], "data": data})
     image = np.full((720, 700, 3), DARK, np.uint8)
-    lines = json.dumps(shown, indent=1).splitlines()
-    step = min(24, 700 // max(len(lines), 1))
+    # Lists of numbers on one line each.
+    text = re.sub(r"\[[\d\s.,-]+\]", lambda found: re.sub(r"\s+", " ", found[0]), json.dumps(shown, indent=2))
+    lines = text.splitlines()
+    step = min(24, 690 // max(len(lines), 1))
     for number, line in enumerate(lines):
-        place = (20, 28 + number * step)
-        cv2.putText(image, line, place, cv2.FONT_HERSHEY_SIMPLEX, step / 44, GREY, 1, cv2.LINE_AA)
+        indent = len(line) - len(line.lstrip())
+        place = (20 + 12 * indent, 24 + number * step)
+        cv2.putText(image, line.lstrip(), place, cv2.FONT_HERSHEY_SIMPLEX, step / 34, GREY, 1, cv2.LINE_AA)
     return image
 
 
