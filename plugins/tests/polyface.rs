@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polyface` with its real network, on a real portrait and on the GRID corpus.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod common;
 
 use common::{MS, assert_closes, astronaut, buffer, grid, harness, info, run, scene, stat, through};

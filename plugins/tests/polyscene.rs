@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polyscene` on made-up shots, on a music video and on the GRID corpus.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use common::{MS, assert_closes, astronaut, buffer, grid, harness, info, run, stat, through};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The cut detector on made-up shots.
 
+#![allow(clippy::unwrap_used)]
+
 use polygraph_core::cut::{CutDetector, CutOptions, HEIGHT, Thumbnail, WIDTH};
 use proptest::prelude::*;
 

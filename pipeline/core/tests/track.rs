@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Properties of the face tracker.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 
 use polygraph_core::geometry::Rect;

@@ -20,11 +20,11 @@
 //!
 //! ```bash
 //! gst-launch-1.0 -m filesrc location=video.mp4 ! decodebin ! videoconvert ! polyface post-messages=true ! fakesink
-//! gst-launch-1.0 filesrc location=video.mp4 ! decodebin ! videoconvert ! polyscene ! polyface ! \
-//!     videoconvert ! roisink ! autovideosink
+//! gst-launch-1.0 -v filesrc location=video.mp4 ! decodebin ! videoconvert ! polyscene ! polyface ! \
+//!     fakesink silent=false
 //! ```
 //!
-//! The first prints the faces of each look.
+//! The first prints the faces of each look, the second the metas of each picture.
 
 use gst::glib;
 use gst::prelude::*;

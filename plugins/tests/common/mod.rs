@@ -2,7 +2,7 @@
 //! Pictures and pipelines for the tests of the elements that look at pictures.
 
 // Each test file uses its own part of this.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::path::{Path, PathBuf};
 use std::sync::Once;
