@@ -1,12 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Loudness by EBU R 128 and silence, of interleaved frames.
 
+use std::collections::VecDeque;
+
 use ebur128::{Channel, EbuR128, Mode};
 use gst_audio::{AudioChannelPosition as Position, AudioInfo};
 use polygraph_core::results::Loudness;
 
-/// EBU Tech 3341 asks for 10 values a second.
-const REFRESH_HZ: u32 = 10;
+/// EBU Tech 3341 asks for 10 values a second: a block of sound is this long, in milliseconds.
+const BLOCK_MS: u32 = 100;
+/// Blocks of the momentary measure, 400 ms.
+const MOMENTARY: usize = 4;
+/// Blocks of the short-term measure, 3 s.
+const SHORT_TERM: usize = 30;
+/// ITU-R BS.1770-4: loudness = OFFSET + 10 log10 of the weighted energy.
+const OFFSET: f64 = -0.691;
 
 /// The longest hole that is worth counting: short-term loudness looks back no further.
 const LONGEST_HOLE_S: u32 = 3;
@@ -19,8 +27,10 @@ pub(super) struct Meter {
     ebu: EbuR128,
     channels: usize,
     rate: u32,
-    /// Frames since the values were renewed.
-    stale: u32,
+    /// Frames of the block that has begun.
+    begun: usize,
+    /// Weighted energy of the last [`SHORT_TERM`] blocks. The library would sum all of 3 s again for each value.
+    blocks: VecDeque<f64>,
     values: Loudness,
     quiet_frames: u64,
 }
@@ -34,24 +44,51 @@ impl Meter {
             let sides = positions.contains(&Position::SideLeft);
             ebu.set_channel_map(&positions.iter().map(|place| weight(place, sides)).collect::<Vec<_>>())?;
         }
-        let channels = info.channels() as usize;
-        Ok(Self { ebu, channels, rate: info.rate(), stale: 0, values: Loudness::default(), quiet_frames: 0 })
+        Ok(Self {
+            ebu,
+            channels: info.channels() as usize,
+            rate: info.rate(),
+            begun: 0,
+            blocks: VecDeque::from(vec![0.0; SHORT_TERM]),
+            values: Loudness::default(),
+            quiet_frames: 0,
+        })
     }
 
     /// Measures frames; `quiet` is the amplitude that silence stays under.
     pub(super) fn push(&mut self, frames: &[f32], quiet: f32) -> Result<(), ebur128::Error> {
-        self.ebu.add_frames_f32(frames)?;
-        let count = (frames.len() / self.channels) as u32;
-        self.quiet_frames = if self.level(frames) < quiet { self.quiet_frames + u64::from(count) } else { 0 };
-        self.stale += count;
-        if self.stale >= self.rate / REFRESH_HZ {
-            self.stale = 0;
-            self.values = Loudness {
-                momentary_lufs: gated(self.ebu.loudness_momentary()?),
-                short_term_lufs: gated(self.ebu.loudness_shortterm()?),
-                integrated_lufs: gated(self.ebu.loudness_global()?),
-            };
+        let count = (frames.len() / self.channels) as u64;
+        self.quiet_frames = if self.level(frames) < quiet { self.quiet_frames + count } else { 0 };
+        let block = ((self.rate * BLOCK_MS / 1000) as usize).max(1);
+        let mut rest = frames;
+        while !rest.is_empty() {
+            let wanted = (block - self.begun) * self.channels;
+            let (now, later) = rest.split_at(wanted.min(rest.len()));
+            self.ebu.add_frames_f32(now)?;
+            self.begun += now.len() / self.channels;
+            if self.begun == block {
+                self.begun = 0;
+                self.renew()?;
+            }
+            rest = later;
         }
+        Ok(())
+    }
+
+    /// A block is full.
+    fn renew(&mut self) -> Result<(), ebur128::Error> {
+        let loudness = self.ebu.loudness_window(BLOCK_MS)?;
+        self.blocks.pop_front();
+        self.blocks.push_back(10f64.powf((loudness - OFFSET) / 10.0));
+        let over = |blocks: usize| {
+            let energy = self.blocks.iter().rev().take(blocks).sum::<f64>() / blocks as f64;
+            gated(OFFSET + 10.0 * energy.log10())
+        };
+        self.values = Loudness {
+            momentary_lufs: over(MOMENTARY),
+            short_term_lufs: over(SHORT_TERM),
+            integrated_lufs: gated(self.ebu.loudness_global()?),
+        };
         Ok(())
     }
 
