@@ -121,6 +121,38 @@ fn a_seek_begins_anew() {
 }
 
 #[test]
+fn pads_requested_at_once_share_one_join() {
+    analyze::init();
+    for _ in 0..50 {
+        let bin = gst::ElementFactory::make("polyanalyze").build().unwrap();
+        let start = std::sync::Barrier::new(2);
+        let request = |name| {
+            start.wait();
+            bin.request_pad_simple(name)
+        };
+        let (video, audio) = std::thread::scope(|scope| {
+            let (video, audio) = (scope.spawn(|| request("video")), scope.spawn(|| request("audio")));
+            (video.join().unwrap(), audio.join().unwrap())
+        });
+        assert!(video.is_some() && audio.is_some());
+    }
+}
+
+/// Whoever hears of one pad may ask for the other on the spot.
+#[test]
+fn a_pad_can_be_requested_from_pad_added() {
+    analyze::init();
+    let bin = gst::ElementFactory::make("polyanalyze").build().unwrap();
+    bin.connect_pad_added(|bin, pad| {
+        if pad.name() == "video" {
+            assert!(bin.request_pad_simple("audio").is_some());
+        }
+    });
+    assert!(bin.request_pad_simple("video").is_some());
+    assert!(bin.static_pad("audio").is_some());
+}
+
+#[test]
 fn a_pad_can_go_while_all_runs() {
     let (video, audio) = (video(40, ""), audio(40, "name=voice"));
     let run = Run::new(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a")).play();

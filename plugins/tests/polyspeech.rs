@@ -222,6 +222,43 @@ fn a_flush_forgets_what_was_begun() {
     assert!(said.contains("spring of hope") && !said.contains("best"), "{said}");
 }
 
+/// Two sources behind one funnel are sought one after the other: the other's flush must not end the transcript.
+#[test]
+fn another_branchs_flush_costs_a_transcript_and_no_more() {
+    sound::init();
+    let bin = gst::parse::bin_from_description("polyspeech name=s partial-interval=0 ! funnel name=f", true).unwrap();
+    let (speaker, funnel) = (bin.by_name("s").unwrap(), bin.by_name("f").unwrap());
+    let mut harness = Harness::with_element(&bin, Some("sink"), Some("src"));
+    harness.set_live(false);
+    harness.set_sink_caps_str(RECORDS);
+    harness.set_src_caps_str(SOUND);
+    let other = funnel.request_pad_simple("sink_%u").unwrap();
+    assert!(other.send_event(gst::event::FlushStart::new()));
+
+    // A record and what follows it: then downstream's answer to the record has been heard.
+    let (tell, told) = std::sync::mpsc::channel();
+    let both = gst::PadProbeType::BUFFER | gst::PadProbeType::EVENT_DOWNSTREAM;
+    speaker.static_pad("src").unwrap().add_probe(both, move |_, info| {
+        let _ = tell.send(info.buffer().is_some());
+        gst::PadProbeReturn::Ok
+    });
+    let mut speech = Speech { harness, pts: 0, out: Vec::new(), gaps: Vec::new() };
+    let sound = passage();
+    let phrase = [&sound[16_000..48_000], &[0.0; 32_000]].concat();
+    speech.push(&phrase);
+    let longest = std::time::Duration::from_secs(60);
+    while !told.recv_timeout(longest).expect("a transcript") {}
+    told.recv_timeout(longest).expect("the task goes on");
+
+    assert!(other.send_event(gst::event::FlushStop::new(false)));
+    funnel.release_request_pad(&other);
+    speech.harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
+    speech.push(&phrase).finish();
+    assert_eq!(speech.said().to_lowercase().trim_end_matches('.'), "it was the best of times");
+    let stats = speaker.property::<gst::Structure>("stats");
+    assert_eq!((stats.get("skipped-flushing"), stats.get("analysed")), (Ok(1_u64), Ok(2_u64)));
+}
+
 #[test]
 fn sound_that_is_no_number_is_silence_and_counted() {
     let mut speech = Speech::new("partial-interval=0", RECORDS);
@@ -266,6 +303,24 @@ fn live_sound_that_comes_too_fast_is_dropped_and_counted() {
     let transcripts = speech.transcripts();
     let last = transcripts.last().expect("what was heard is told");
     assert!(last.is_final, "finals are never shed");
+}
+
+/// Not every source says how long its buffers last; the limit holds all the same.
+#[test]
+fn sound_without_durations_is_measured_by_its_samples() {
+    sound::init();
+    let mut harness = Harness::new_parse("polyspeech max-lag=500");
+    harness.set_live(true);
+    harness.set_sink_caps_str(RECORDS);
+    harness.set_src_caps_str(SOUND);
+    let mut speech = Speech { harness, pts: 0, out: Vec::new(), gaps: Vec::new() };
+    for (index, piece) in passage().chunks(320).enumerate() {
+        let mut buffer = buffer(piece, 1, 16_000, index as u64 * 20 * MS);
+        buffer.make_mut().set_duration(gst::ClockTime::NONE);
+        speech.harness.push(buffer).expect("flow");
+    }
+    speech.finish();
+    assert!(speech.count("skipped-overload") > 0, "22 s at once don't fit into half a second");
 }
 
 #[test]

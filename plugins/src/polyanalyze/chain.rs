@@ -18,6 +18,8 @@ const SPEECH_CAPS: &str = "audio/x-raw, format=F32LE, layout=interleaved, rate=1
 /// A chain could not be built.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
+    #[error("there is one {0} pad, and it is taken")]
+    Taken(String),
     #[error("there is no element {name}; is its plugin installed? ({source})")]
     Missing { name: String, source: gst::glib::BoolError },
     #[error("{0}")]

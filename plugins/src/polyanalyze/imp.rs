@@ -32,6 +32,9 @@ struct State {
 pub struct PolyAnalyze {
     settings: Mutex<Settings>,
     state: Mutex<State>,
+    /// Held while a chain is built: two pads requested at once share one join. Nothing is pushed and no pad is
+    /// shown under it.
+    construction: Mutex<()>,
 }
 
 impl PolyAnalyze {
@@ -75,14 +78,32 @@ impl PolyAnalyze {
         Ok((funnel, lips))
     }
 
-    /// Builds a chain and its pad; when that fails, nothing stays behind.
+    /// Builds a chain and shows its pad; when that fails, nothing stays behind.
     fn open(&self, template: &gst::PadTemplate, name: &str) -> Result<gst::GhostPad, Error> {
+        let ghost = self.construct(template, name)?;
+        // Out of the construction: whoever hears of the new pad or the message may ask for the other pad at once.
+        if let Err(err) = self.obj().add_pad(&ghost) {
+            let built = self.state().chains.remove(name);
+            if let Some((_, chain)) = built {
+                chain.stop(self.obj().upcast_ref());
+            }
+            return Err(err.into());
+        }
+        self.leak();
+        let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
+        Ok(ghost)
+    }
+
+    /// Builds a chain and its pad, one at a time.
+    fn construct(&self, template: &gst::PadTemplate, name: &str) -> Result<gst::GhostPad, Error> {
+        let _construction = lock(&self.construction);
+        if self.state().chains.contains_key(name) {
+            return Err(Error::Taken(name.to_owned()));
+        }
         let mut chain = Chain::default();
         match self.build(&mut chain, template, name) {
             Ok(ghost) => {
                 self.state().chains.insert(name.to_owned(), (ghost.clone(), chain));
-                self.leak();
-                let _ = self.obj().post_message(gst::message::Latency::builder().src(&*self.obj()).build());
                 Ok(ghost)
             }
             Err(err) => {
@@ -109,7 +130,6 @@ impl PolyAnalyze {
         let ghost = gst::GhostPad::builder_from_template_with_target(template, &target)?.name(name).build();
         chain.start()?;
         ghost.set_active(true)?;
-        bin.add_pad(&ghost)?;
         Ok(ghost)
     }
 
@@ -267,12 +287,12 @@ impl ElementImpl for PolyAnalyze {
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
         let name = template.name_template();
-        if self.state().chains.contains_key(name) {
-            gst::warning!(CAT, imp = self, "there is one {name} pad, and it is taken");
-            return None;
-        }
         match self.open(template, name) {
             Ok(ghost) => Some(ghost.upcast()),
+            Err(err @ Error::Taken(_)) => {
+                gst::warning!(CAT, imp = self, "{err}");
+                None
+            }
             Err(err) => {
                 let error = if matches!(err, Error::Missing { .. }) {
                     gst::CoreError::MissingPlugin

@@ -234,8 +234,8 @@ fn properties() -> Vec<glib::ParamSpec> {
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb(
-                "Account of the transcriptions that were due and of the buffers that were never heard: input = \
-                    analysed + late + skipped-REASON; bad-samples counts samples that were no finite numbers",
+                "Account of the transcriptions that were due, of the transcripts that met a flush downstream and of \
+                    the buffers that were never heard: input = analysed + late + skipped-REASON; bad-samples counts samples that were no finite numbers",
             )
             .read_only()
             .build(),

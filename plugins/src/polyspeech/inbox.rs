@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::task::SAMPLE_NS;
 use crate::analyser::lock;
 
 /// Nobody waits longer than this without looking around.
@@ -48,9 +49,10 @@ impl Default for Inbox {
     }
 }
 
+/// How long an item sounds: by its samples, for not every buffer says its duration.
 fn length(item: &Item) -> gst::ClockTime {
     match item {
-        Item::Sound(buffer) => buffer.duration().unwrap_or_default(),
+        Item::Sound(buffer) => gst::ClockTime::from_nseconds((buffer.size() / size_of::<f32>()) as u64 * SAMPLE_NS),
         Item::Event(_) => gst::ClockTime::ZERO,
     }
 }

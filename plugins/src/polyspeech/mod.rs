@@ -21,8 +21,9 @@
  *
  * Recognition runs on the source pad's own thread behind a queue of `max-lag` of sound. In a file the queue
  * pushes back. Live, partials are left out first (`skipped-busy` in `stats`); finals are always made; only when the
- * queue is full sound is dropped (`skipped-overload`), which is treated as a hole. The latency query adds
- * `max-lag` to the maximum and nothing to the minimum, since nothing waits for text.
+ * queue is full sound is dropped (`skipped-overload`), which is treated as a hole. A transcript that meets another
+ * branch's flush downstream is dropped (`skipped-flushing`). The latency query adds `max-lag` to the maximum and
+ * nothing to the minimum, since nothing waits for text.
  *
  * ## Example pipelines
  *

@@ -17,7 +17,7 @@ use crate::meta::audio_results;
 const STEP: usize = 1_600;
 
 /// Nanoseconds of a sample at 16 kHz.
-const SAMPLE_NS: u64 = 62_500;
+pub(super) const SAMPLE_NS: u64 = 62_500;
 
 /// What the task keeps from item to item.
 pub(super) struct Task {
@@ -132,9 +132,15 @@ impl PolySpeech {
             if transcript.is_final { ", final" } else { "" },
             transcript.text
         );
-        match task.form.buffer(transcript, &task.segment) {
-            Some(buffer) => self.srcpad.push(buffer).map(|_| ()),
-            None => Ok(()),
+        let Some(buffer) = task.form.buffer(transcript, &task.segment) else { return Ok(()) };
+        match self.srcpad.push(buffer) {
+            // Another branch's flush is under way behind a source pad that we share; our own closes the inbox first.
+            Err(gst::FlowError::Flushing) if self.inbox.closed().is_none() => {
+                lock(&self.counts).accounting.skipped("flushing");
+                gst::debug!(CAT, imp = self, "downstream flushes: the transcript is dropped");
+                Ok(())
+            }
+            flow => flow.map(|_| ()),
         }
     }
 
