@@ -16,8 +16,8 @@ def command(*words: str, cwd: pathlib.Path | None = None) -> str:
     return (subprocess.run(words, capture_output=True, text=True, cwd=cwd).stdout.splitlines() or [""])[0]
 
 
-def heading(root: pathlib.Path, clip: pathlib.Path) -> dict:
-    """When, on what and of what the figures are."""
+def heading(root: pathlib.Path, clip: pathlib.Path, core: int | None) -> dict:
+    """When, on what and of what the figures are; `core` is the one that each run was held to."""
     info = pathlib.Path("/proc/cpuinfo").read_text()
     names = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
     memory_kb = int(pathlib.Path("/proc/meminfo").read_text().split()[1])
@@ -28,6 +28,7 @@ def heading(root: pathlib.Path, clip: pathlib.Path) -> dict:
         "hardware": {
             "cpu": names[0] if names else platform.processor(),
             "cpus": os.cpu_count(),
+            "held_to_core": core,
             "memory_gb": round(memory_kb / 1024 / 1024, 1),
             "load_before": round(os.getloadavg()[0], 2),
         },
@@ -75,7 +76,9 @@ def write(folder: pathlib.Path, record: dict) -> pathlib.Path:
 def show(record: dict, path: pathlib.Path) -> None:
     """Prints medians and claims."""
     meaning = {"a": "polygraph analyze", "b": "decode alone", "c": "networks alone", "d": "Python script"}
-    print(f"{record['hardware']['cpu']}, {record['hardware']['cpus']} CPUs, commit {record['commit'][:12]}")
+    core = record["hardware"]["held_to_core"]
+    held = "" if core is None else f", each run on core {core} alone"
+    print(f"{record['hardware']['cpu']}, {record['hardware']['cpus']} CPUs{held}, commit {record['commit'][:12]}")
     for name, runs in record.get("raw", {}).items():
         cpu, wall, peak = (statistics.median(run[key] for run in runs) for key in ("cpu_s", "wall_s", "peak_mb"))
         print(f"  {name}  {meaning[name]:18} {cpu:7.2f} CPU s  {wall:7.2f} s wall  {peak:6.0f} MB")

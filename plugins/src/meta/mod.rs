@@ -4,8 +4,9 @@
 //! Two custom metas, `PolyVideoMeta` and `PolyAudioMeta`, hold plain `GstStructure` values (numbers, strings,
 //! arrays), so that a reader in any language can read them and no Rust type leaks through the plugin's edge. They
 //! carry no tags: an element copies an untagged meta whatever it does to the picture, hence results survive
-//! conversion and scaling (coordinates are parts of the picture), while elements that change what 0..1 means
-//! (crop, box, deinterlace) drop it or must come before the first analyser. `tests/meta.rs` has the whole table.
+//! conversion and scaling (coordinates are parts of the picture). Elements that change what 0..1 means (crop, box,
+//! flip) copy it as well, and then the boxes are wrong; deinterlacing loses it. So all these come before the first
+//! analyser. `tests/meta.rs` has the whole table.
 //!
 //! Each meta is versioned by [`RESULTS_VERSION`](polygraph_core::results::RESULTS_VERSION); a reader leaves a newer
 //! one alone. Times are buffer PTS.
