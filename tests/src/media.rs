@@ -45,3 +45,15 @@ pub fn corrupted(whole: &Path, parts: usize, length: usize, output: &Path) {
     }
     fs::write(output, bytes).expect("the corrupted file");
 }
+
+/// Eight seconds with every kind of event: three of a street, a cut, five of a portrait; words from the start.
+pub fn programme(output: &Path) {
+    ffmpeg(
+        "-i {bikes.mp4} -framerate 25 -loop 1 -t 5 -i {astronaut.png} -i {two_cities.wav} -filter_complex \
+         [0:v]trim=duration=3,scale=640:272,setsar=1,fps=25[street];\
+         [1:v]scale=-2:272,pad=640:272:(ow-iw)/2:0,setsar=1[portrait];\
+         [street][portrait]concat=n=2:v=1:a=0,format=yuv420p[v] \
+         -map [v] -map 2:a -t 8 -c:v libx264 -preset ultrafast -c:a aac -movflags +faststart",
+        output,
+    );
+}
