@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polygraph-delivery` against a real broker, read back with an independent client.
 
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 

@@ -2,6 +2,9 @@
 //! The GRID corpus (Cooke, Barker, Cunningham and Shao, 2006): one speaker who looks at the camera, in every clip. So
 //! there is one face track, from the first analysed picture to the last.
 
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -2,6 +2,9 @@
 //! The kinds of files that people have: whatever the container, the size, the rate and the channels, the portrait is
 //! found as one face and the words are heard.
 
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 
 use polygraph_tests::command::analyzed;

@@ -2,6 +2,9 @@
 //! `polygraph analyze --kafka` and `polygraph replay` against a real broker: what a consumer gets is what the file
 //! says, whatever happens to the broker.
 
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

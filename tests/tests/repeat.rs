@@ -2,6 +2,9 @@
 //! A repeat of a run gives the same events under the same ids; another run never does. Every event fits the published
 //! schemas.
 
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::PathBuf;
 
