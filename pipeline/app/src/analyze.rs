@@ -86,12 +86,14 @@ fn folders(analyze: &Analyze, inputs: &[Result<Input>]) -> Vec<PathBuf> {
         return vec![analyze.out.clone()];
     }
     let mut taken = std::collections::HashSet::new();
-    let name = |(index, input): (usize, &Result<Input>)| {
+    let name = |input: &Result<Input>| {
         let name = input.as_ref().map_or_else(|_| "input".to_owned(), |input| input.name.to_string());
-        let name = if taken.insert(name.clone()) { name } else { format!("{name}-{}", index + 1) };
+        let numbered = (1..).map(|n| if n == 1 { name.clone() } else { format!("{name}-{n}") });
+        // Without end, and the names taken are few: one is free.
+        let name = numbered.into_iter().find(|name| taken.insert(name.clone())).unwrap_or_default();
         analyze.out.join(name)
     };
-    inputs.iter().enumerate().map(name).collect()
+    inputs.iter().map(name).collect()
 }
 
 /// The first Ctrl-C ends the stream in order, with all that was found; the second ends the process.
@@ -118,10 +120,12 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
     let ended = drive(&mut graph, &mut outputs, &mut progress);
     progress.finish();
     // What was found is told and delivered even when writing or the pipeline failed half-way.
-    let failure = ended.unwrap_or_else(|error| Some(error.to_string()));
+    let mut failure = ended.unwrap_or_else(|error| Some(error.to_string()));
     let counters = graph.counters();
     graph.stop();
-    tell_end(&mut outputs, &graph, failure.as_deref(), counters.clone())?;
+    if let Err(error) = tell_end(&mut outputs, &graph, failure.as_deref(), counters.clone()) {
+        failure.get_or_insert(error.to_string());
+    }
 
     let mut summary = Summary::new(input, &epoch, &graph, &outputs, began.elapsed());
     summary.counters = counters;
@@ -132,8 +136,10 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
     if let Ok(engine) = Engine::shared(analyze.provider) {
         summary.engine(&engine);
     }
-    summary.write(folder)?;
-    let undelivered = deliver(&mut outputs, &mut summary, folder, analyze)?;
+    let undelivered = deliver(&mut outputs, &mut summary, analyze);
+    if let Err(error) = summary.write(folder) {
+        failure.get_or_insert(error.to_string());
+    }
     if !analyze.quiet {
         print!("{summary}{}", outputs.report());
     }
@@ -191,10 +197,9 @@ fn state(state: StreamState, pts_ns: u64, reason: Option<String>, counters: Coun
 }
 
 /// Waits for Kafka; `Some` says what is missing and how to send it again.
-fn deliver(outputs: &mut Outputs, summary: &mut Summary, folder: &Path, analyze: &Analyze) -> Result<Option<String>> {
-    let (Some(producer), Some(brokers)) = (outputs.take_producer(), &analyze.kafka.brokers) else { return Ok(None) };
+fn deliver(outputs: &mut Outputs, summary: &mut Summary, analyze: &Analyze) -> Option<String> {
+    let (producer, brokers) = (outputs.take_producer()?, analyze.kafka.brokers.as_ref()?);
     let report = producer.finish(analyze.kafka.timeout);
     summary.kafka = Some((&report).into());
-    summary.write(folder)?;
-    Ok((!report.complete()).then(|| publish::shortfall(&report, brokers, &outputs.events_path())))
+    (!report.complete()).then(|| publish::shortfall(&report, brokers, &outputs.events_path()))
 }

@@ -63,6 +63,7 @@ fn list(store: &Store) -> Result<ExitCode> {
         let licence = if card.licence.must_accept { "ask" } else { "" };
         let licence = format!("{} {licence}", card.licence.spdx);
         println!("{:<24} {:<8} {:<10} {:<18} {}", card.name, card.version, state, licence.trim_end(), card.title);
+        println!("    {}", card.licence.terms);
     }
     println!("store: {}", store.root().display());
     Ok(ExitCode::SUCCESS)

@@ -22,6 +22,9 @@ use crate::{
 /// How long a message may wait while the analysis still runs: what counts for users is the wait after its end.
 const PATIENCE: Duration = Duration::from_secs(3600);
 
+/// How long an analysis is held up by a full queue before an event is left for a replay.
+const ROOM: Duration = Duration::from_millis(100);
+
 /// The envelope of an event as text; its data are passed on as they are written.
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -44,7 +47,8 @@ pub fn producer(kafka: &Kafka) -> Result<Option<Producer>> {
 }
 
 fn start(brokers: &str, timeout: Duration) -> Result<Producer> {
-    Ok(Producer::start(ProducerConfig::new(brokers, timeout.max(PATIENCE)))?)
+    let config = ProducerConfig::new(brokers, timeout.max(PATIENCE));
+    Ok(Producer::start(ProducerConfig { room_timeout: ROOM, ..config })?)
 }
 
 /// The Kafka message of a line of `events.ndjson`, in CloudEvents' binary mode.
@@ -93,20 +97,27 @@ pub fn shortfall(report: &Report, brokers: &str, events: &Path) -> String {
 /// `polygraph replay`: the same ids again, so that consumers drop what they have.
 pub fn replay(replay: &Replay) -> Result<ExitCode> {
     let file = File::open(&replay.events).map_err(Error::file(&replay.events))?;
-    let producer = start(&replay.brokers, replay.timeout)?;
+    // There is nothing else to do here, so a full queue holds the reading back.
+    let producer = Producer::start(ProducerConfig::new(&replay.brokers, replay.timeout))?;
+    // A line that is no event, such as the last one of a full disk, doesn't keep the others back.
+    let mut bad = None;
     for (index, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(Error::file(&replay.events))?;
-        let path = || replay.events.display().to_string();
-        let message = message(&line).map_err(|why| Error::Event { path: path(), line: index + 1, why })?;
-        producer.send(message)?;
+        let message = line.map_err(|error| error.to_string()).and_then(|line| message(&line));
+        match message {
+            // A refusal is in the counts.
+            Ok(message) => drop(producer.send(message)),
+            Err(why) => {
+                bad.get_or_insert(Error::Event { path: replay.events.display().to_string(), line: index + 1, why });
+            }
+        }
     }
     let report = producer.finish(replay.timeout);
-    if report.complete() {
-        println!("{} events acknowledged", report.counts.acknowledged);
-        return Ok(ExitCode::SUCCESS);
+    println!("{} events produced, {} acknowledged", report.counts.produced, report.counts.acknowledged);
+    if !report.complete() {
+        eprintln!("polygraph: {}", shortfall(&report, &replay.brokers, &replay.events));
+        return Ok(ExitCode::FAILURE);
     }
-    eprintln!("polygraph: {}", shortfall(&report, &replay.brokers, &replay.events));
-    Ok(ExitCode::FAILURE)
+    bad.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 #[cfg(test)]

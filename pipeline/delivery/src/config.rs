@@ -39,6 +39,8 @@ pub struct ProducerConfig {
     pub brokers: String,
     /// How long a message may wait for its acknowledgement before it counts as failed; 1 ms to 24 days.
     pub delivery_timeout: Duration,
+    /// How long [`crate::Producer::send`] waits for room in a full queue before the message counts as failed.
+    pub room_timeout: Duration,
     /// Further settings of librdkafka (`security.protocol`, `sasl.username`, `client.id`), by its names.
     pub settings: BTreeMap<String, String>,
 }
@@ -46,7 +48,7 @@ pub struct ProducerConfig {
 impl ProducerConfig {
     /// The defaults for these brokers.
     pub fn new(brokers: impl Into<String>, delivery_timeout: Duration) -> Self {
-        Self { brokers: brokers.into(), delivery_timeout, settings: BTreeMap::new() }
+        Self { brokers: brokers.into(), delivery_timeout, room_timeout: delivery_timeout, settings: BTreeMap::new() }
     }
 
     /// Checks everything that can be checked without a broker.

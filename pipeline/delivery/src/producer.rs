@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::RDKafkaErrorCode;
@@ -41,6 +41,7 @@ impl Report {
 pub struct Producer {
     inner: ThreadedProducer<Reports>,
     ledger: Arc<Ledger>,
+    room_timeout: Duration,
     topics: Option<JoinHandle<()>>,
 }
 
@@ -61,14 +62,15 @@ impl Producer {
                 move || topics::create(&connection, &ledger)
             })
             .map_err(Error::Thread)?;
-        Ok(Self { inner, ledger, topics: Some(topics) })
+        Ok(Self { inner, ledger, room_timeout: config.room_timeout, topics: Some(topics) })
     }
 
-    /// Puts a message into the queue. Waits while the queue is full; each message in it ends by its timeout, so room
-    /// comes. The message is counted whatever happens.
+    /// Puts a message into the queue; waits for room while the queue is full, at most
+    /// [`ProducerConfig::room_timeout`]. The message is counted whatever happens.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a message that can never be sent, such as one larger than `message.max.bytes`.
+    /// [`Error::Refused`] for a message that can never be sent, such as one larger than `message.max.bytes`, or that
+    /// found no room in time.
     pub fn send(&self, message: Message) -> Result<()> {
         let mut headers = OwnedHeaders::new_with_capacity(message.headers.len());
         for (name, value) in &message.headers {
@@ -80,12 +82,16 @@ impl Producer {
             .headers(headers);
         // Before it is sent: its report may come at once.
         self.ledger.produced();
+        let began = Instant::now();
         loop {
             match self.inner.send(record) {
                 Ok(()) => return Ok(()),
-                Err((error, back)) if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull) => {
+                Err((error, back))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::QueueFull)
+                        && began.elapsed() < self.room_timeout =>
+                {
                     record = back;
-                    self.ledger.wait_for_room(SLICE);
+                    self.ledger.wait_for_room(SLICE.min(self.room_timeout));
                 }
                 Err((error, _)) => {
                     let reason = reason(&error);

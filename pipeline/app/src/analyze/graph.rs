@@ -29,6 +29,10 @@ const GRACE: Duration = Duration::from_secs(10);
 /// A container's duration is rounded, and audio and video rarely end together.
 const TOLERANCE: gst::ClockTime = gst::ClockTime::from_mseconds(1500);
 
+/// Demuxers of containers that state how long they are.
+const STATE_DURATION: [&str; 7] =
+    ["qtdemux", "matroskademux", "avidemux", "flvdemux", "wavparse", "flacparse", "asfdemux"];
+
 /// What a turn brought.
 pub enum Step {
     /// A record, as JSON.
@@ -45,8 +49,10 @@ pub struct Graph {
     analyzer: gst::Element,
     sink: AppSink,
     bus: gst::Bus,
-    /// What came from the decoders.
+    /// What came from the decoders to the analysers.
     pub watch: Arc<Watch>,
+    /// What came from the decoders and isn't analysed: a second language, subtitles.
+    others: Arc<Watch>,
     is_file: bool,
     duration: Option<gst::ClockTime>,
     missing: Vec<String>,
@@ -66,8 +72,8 @@ impl Graph {
         let pipeline = gst::Pipeline::new();
         pipeline.add_many([&source, &analyzer, sink.upcast_ref()]).map_err(failed)?;
         analyzer.link(&sink).map_err(failed)?;
-        let watch = Watch::new();
-        connect(&source, &analyzer, &watch);
+        let (watch, others) = (Watch::new(), Watch::new());
+        connect(&source, &analyzer, &watch, &others);
         let bus = pipeline.bus().ok_or_else(|| Error::GStreamer("a pipeline has no bus".into()))?;
         let graph = Self {
             pipeline,
@@ -75,6 +81,7 @@ impl Graph {
             sink,
             bus,
             watch,
+            others,
             is_file: input.file.is_some(),
             duration: None,
             missing: Vec::new(),
@@ -160,8 +167,9 @@ impl Graph {
             let missing = if self.missing.is_empty() { "anything in it".into() } else { self.missing.join(", ") };
             return Some(format!("nothing could be decoded: no decoder for {missing}"));
         }
-        let end = gst::ClockTime::from_nseconds(self.watch.end_ns());
-        if let Some(duration) = self.duration()
+        let end = gst::ClockTime::from_nseconds(self.watch.end_ns().max(self.others.end_ns()));
+        if self.states_duration()
+            && let Some(duration) = self.duration()
             && end + TOLERANCE < duration
         {
             let (end, all) = (fault::time(end.nseconds()), fault::time(duration.nseconds()));
@@ -182,12 +190,21 @@ impl Graph {
         }
     }
 
-    /// How long a file says it is; live streams have none.
+    /// How long a file is by what is known now: parsers of raw streams guess, and guess better as they go on.
     pub fn duration(&mut self) -> Option<gst::ClockTime> {
-        if self.is_file && self.duration.is_none() {
-            self.duration = self.pipeline.query_duration().filter(|duration: &gst::ClockTime| !duration.is_zero());
+        if self.is_file {
+            let now = self.pipeline.query_duration().filter(|duration: &gst::ClockTime| !duration.is_zero());
+            self.duration = now.or(self.duration);
         }
         self.duration
+    }
+
+    /// Whether the container states its duration, rather than a parser guessing it from the bit rate.
+    fn states_duration(&self) -> bool {
+        let states = |element: gst::Element| {
+            element.factory().is_some_and(|factory| STATE_DURATION.contains(&factory.name().as_str()))
+        };
+        self.pipeline.iterate_recurse().into_iter().filter_map(Result::ok).any(states)
     }
 
     /// The duration as far as it was asked for.
@@ -236,7 +253,7 @@ fn analyzer(analyze: &Analyze) -> Result<gst::Element, gst::glib::BoolError> {
 }
 
 /// Gives the first stream of video and of sound to the analysers as they appear, and the others to nobody.
-fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>) {
+fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>, others: &Arc<Watch>) {
     source.connect("source-setup", false, |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         if source.has_property("latency") && source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
@@ -244,7 +261,7 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>) {
         }
         None
     });
-    let (analyzer, watch) = (analyzer.downgrade(), watch.clone());
+    let (analyzer, watch, others) = (analyzer.downgrade(), watch.clone(), others.clone());
     source.connect_pad_added(move |source, pad| {
         let Some(analyzer) = analyzer.upgrade() else { return };
         let kind = if pad.name().starts_with("video") { "video" } else { "audio" };
@@ -257,7 +274,10 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>) {
             Some(Ok(_)) => {}
             Some(Err(error)) => gst::element_error!(source, gst::CoreError::Pad, ["{kind} can't be analysed: {error}"]),
             // A pad that nobody takes would end the whole stream as not linked.
-            None => discard(source, pad),
+            None => {
+                others.attach(pad);
+                discard(source, pad);
+            }
         }
     });
 }

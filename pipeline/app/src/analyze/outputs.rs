@@ -77,14 +77,18 @@ impl Outputs {
     fn event(&mut self, event: &Event) -> Result<()> {
         let not_json = |error: serde_json::Error| Error::File { path: event.id.clone(), why: error.into() };
         let mut line = serde_json::to_string(event).map_err(not_json)?;
-        if let Some(producer) = &self.producer {
-            let path = self.events.path.display().to_string();
-            let refused = |why| Error::Event { path, line: self.written as usize + 1, why };
-            producer.send(publish::message(&line).map_err(refused)?)?;
-        }
         line.push('\n');
+        // The disk first: Kafka never has an event that can't be replayed.
+        self.events.write(&line)?;
         self.written += 1;
-        self.events.write(&line)
+        if let Some(producer) = &self.producer {
+            let path = || self.events.path.display().to_string();
+            let message = publish::message(line.trim_end());
+            let message = message.map_err(|why| Error::Event { path: path(), line: self.written as usize, why })?;
+            // A refusal is counted, told at the end with the way to send it again, and no reason to stop analysing.
+            drop(producer.send(message));
+        }
+        Ok(())
     }
 
     /// What was found, in words.
