@@ -4,7 +4,7 @@
 On one clip (the demo's programme, 720p25) it measures, interleaved and several times over:
 
     a  polygraph analyze
-    b  decode alone: uridecodebin3 into fakesinks, the same decoders
+    b  decode alone: uridecodebin into fakesinks, the same decoders
     c  the networks alone, for the calls that the cards' rates prescribe on this clip
     d  peer/peer.py, the same networks at the same rates
 
@@ -78,7 +78,7 @@ def speed(repeats: int, core: int) -> dict:
     sink = "! queue ! fakesink sync=false"
     commands = {
         "a": analyze(CLIP, OUT / "analyze"),
-        "b": ["gst-launch-1.0", "-q", "uridecodebin3", uri, "name=d", *f"d. {sink} d. {sink}".split()],
+        "b": ["gst-launch-1.0", "-q", "uridecodebin", uri, "name=d", *f"d. {sink} d. {sink}".split()],
         "c": [BIN / "networks-alone", wave, pictures],
         "d": [sys.executable, ROOT / "tests/bench/peer/peer.py", CLIP, HOME / "networks", OUT / "peer.ndjson"],
     }

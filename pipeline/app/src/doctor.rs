@@ -10,7 +10,7 @@ use crate::{analyze, error::Result};
 
 /// Elements that a run needs, and the Debian package that has each.
 const ELEMENTS: [(&str, &str); 9] = [
-    ("uridecodebin3", "gstreamer1.0-plugins-base"),
+    ("uridecodebin", "gstreamer1.0-plugins-base"),
     ("videoconvert", "gstreamer1.0-plugins-base"),
     ("audioresample", "gstreamer1.0-plugins-base"),
     ("deinterlace", "gstreamer1.0-plugins-good"),

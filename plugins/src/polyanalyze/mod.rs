@@ -20,7 +20,7 @@
 //! ## Example pipeline
 //!
 //! ```bash
-//! gst-launch-1.0 -q uridecodebin3 uri=file:///tmp/clip.mp4 name=d  d. ! polyanalyze name=a ! fdsink  d. ! a.
+//! gst-launch-1.0 -q uridecodebin uri=file:///tmp/clip.mp4 name=d  d. ! polyanalyze name=a ! fdsink  d. ! a.
 //! ```
 //!
 //! prints what is seen and heard in a file. `d. ! a.` is linked when the sound's pad appears; a file without sound
