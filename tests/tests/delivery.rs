@@ -138,6 +138,8 @@ fn a_message_that_waited_its_time_is_counted_as_that() {
 fn a_full_queue_makes_the_sender_wait_and_loses_nothing_of_the_count() {
     let mut config = ProducerConfig::new(nobody(), Duration::from_millis(300));
     config.settings.insert("queue.buffering.max.messages".into(), "10".into());
+    // Longer than the messages in the queue live.
+    config.room_timeout = TIMEOUT;
     let producer = Producer::start(config).unwrap();
     for number in 0..25 {
         producer.send(message(Topic::Frames, "studio", number)).unwrap();
@@ -146,6 +148,18 @@ fn a_full_queue_makes_the_sender_wait_and_loses_nothing_of_the_count() {
     let report = producer.finish(TIMEOUT);
     assert_eq!(report.counts.produced, 25);
     assert_eq!(report.counts.failed.values().sum::<u64>(), 25, "{:?}", report.counts);
+}
+
+#[test]
+fn a_message_that_finds_no_room_in_time_is_counted_and_holds_nobody_up() {
+    let mut config = ProducerConfig::new(nobody(), TIMEOUT);
+    config.settings.insert("queue.buffering.max.messages".into(), "10".into());
+    config.room_timeout = Duration::ZERO;
+    let producer = Producer::start(config).unwrap();
+    let refused = (0..25).filter(|number| producer.send(message(Topic::Frames, "studio", *number)).is_err()).count();
+    assert!(refused >= 14, "{refused} refused");
+    let counts = producer.counts();
+    assert_eq!((counts.produced, counts.failed.values().sum::<u64>()), (25, refused as u64), "{counts:?}");
 }
 
 #[test]
