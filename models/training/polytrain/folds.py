@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Person folds of DFDC: no actor ids are published, so persons are clusters of face embeddings.
 
-Clusters at a distance of 0.40 join whatever is that close to any member (single linkage: merge rather than split). A
-fake belongs to its original. 80 % of the persons' pictures train, 10 % calibrate, 10 % test; only names are written.
+Clusters at a distance of 0.40 join whatever is that close to any member (single linkage: merge rather than split), and
+clusters whose means are close are one person too. What then stands almost alone is a picture too dark, blurred or
+averted to tell who it shows: by eye, most such pictures had a brother in another fold. They are `stray` and used for
+nothing. A fake belongs to its original. 80 % of the rest train, 10 % calibrate, 10 % test; only names are written.
 """
 
 import argparse
@@ -16,6 +18,12 @@ from scipy.sparse.csgraph import connected_components
 from . import dfdc
 
 CLOSE = 0.40
+# Means of two clusters of one person lie closer than single pictures do.
+CLOSE_MEANS = 0.43
+# Clusters of fewer pictures are strays: DFDC filmed each person some fifty times.
+FEWEST = 8
+# Crops of clips that are shown one by one in the test; their persons are in training, which the report says.
+CLIPS = ("lynaeydofd", "ybqmttnept")
 TEST, CALIBRATION = 0.1, 0.1
 COLUMNS = 10
 
@@ -35,14 +43,29 @@ def clusters(vectors, close=CLOSE):
     return labels
 
 
+def persons(vectors):
+    """The person of each vector: clusters, joined where their means are close."""
+    labels = clusters(vectors)
+    ids, sizes = np.unique(labels, return_counts=True)
+    big = ids[sizes >= FEWEST]
+    means = np.stack([vectors[labels == each].mean(0) for each in big])
+    joined = clusters(means, CLOSE_MEANS)
+    for person in np.unique(joined):
+        same = big[joined == person]
+        labels[np.isin(labels, same)] = same[0]
+    return labels
+
+
 def split(labels, seed=7):
-    """`train`, `calibration` or `test` for each cluster: whole clusters, the biggest to training."""
+    """`train`, `calibration`, `test` or `stray` for each cluster: whole clusters, the biggest to training."""
     rng = np.random.default_rng(seed)
     ids, sizes = np.unique(labels, return_counts=True)
-    fold, room = {}, {"test": TEST * len(labels), "calibration": CALIBRATION * len(labels)}
+    fold = {each: "stray" for each in ids[sizes < FEWEST]}
+    ids, sizes = ids[sizes >= FEWEST], sizes[sizes >= FEWEST]
+    room = {"test": TEST * sizes.sum(), "calibration": CALIBRATION * sizes.sum()}
     for at in rng.permutation(len(ids)):
         # A cluster that would fill a fold alone says nothing about strangers.
-        small = sizes[at] <= 0.02 * len(labels)
+        small = sizes[at] <= 0.02 * sizes.sum()
         name = next((name for name, left in room.items() if small and left >= sizes[at]), "train")
         if name != "train":
             room[name] -= sizes[at]
@@ -53,10 +76,9 @@ def split(labels, seed=7):
 def nearest_across(vectors, folds, count):
     """The nearest pairs of two folds, one of them not training: `(distance, i, j)`."""
     found = []
-    held = np.flatnonzero(folds != "train")
-    for at in held:
+    for at in np.flatnonzero((folds == "test") | (folds == "calibration")):
         distance = np.linalg.norm(vectors - vectors[at], axis=1)
-        distance[folds == folds[at]] = 9
+        distance[(folds == folds[at]) | (folds == "stray")] = 9
         other = int(distance.argmin())
         found.append((float(distance[other]), int(at), other))
     return sorted(found)[:count]
@@ -72,16 +94,17 @@ def main():
     parts = [np.load(path) for path in args.embeddings]
     names = np.concatenate([part["names"] for part in parts])
     vectors = np.concatenate([part["vectors"] for part in parts])
-    labels = clusters(vectors)
+    labels = persons(vectors)
     fold_of = split(labels)
     folds = np.array([fold_of[label] for label in labels])
+    folds[np.isin(names, CLIPS)] = "stray"
     order = np.argsort(names)
     with open(args.out, "w", encoding="utf-8") as out:
         out.write("# original\tperson\tfold: made by polytrain.folds; a fake belongs to its original\n")
         out.writelines(f"{names[at]}\t{labels[at]}\t{folds[at]}\n" for at in order)
     sizes = np.bincount(labels)
     print(f"{len(names)} crops, {len(sizes)} persons, the biggest with {sizes.max()}")
-    for name in ("train", "calibration", "test"):
+    for name in ("train", "calibration", "test", "stray"):
         print(f"{name}: {(folds == name).sum()} crops, {len(set(labels[folds == name]))} persons")
     pairs = nearest_across(vectors, folds, 50)
     print("nearest across folds:", " ".join(f"{distance:.2f}" for distance, _, _ in pairs[:10]))
