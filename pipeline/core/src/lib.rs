@@ -7,6 +7,7 @@
 pub mod accounting;
 pub mod cut;
 pub mod event;
+pub mod forensics;
 pub mod geometry;
 pub mod record;
 pub mod report;
