@@ -25,6 +25,14 @@ fn face(track: u64) -> Face {
         score: 0.75,
         quality: 0.5,
         detected: track == 0,
+        manipulation: (track == 0).then_some(Manipulation {
+            p: Some(0.93),
+            logit: Some(2.1),
+            picture_logit: Some(-2.4),
+            pictures: 6,
+            signs: Some(true),
+            reason_not: None,
+        }),
     }
 }
 
@@ -37,10 +45,45 @@ fn two_analysers_add_to_one_picture() {
     let pts = PtsRange { start_ns: 5, end_ns: u64::MAX };
     let transition = Transition { kind: TransitionKind::Cut, pts, strength: 1.5 };
     update_video(buffer, |results| results.transition = Some(transition));
-    let faces = FaceResults { pts, analysed: true, faces: vec![face(0), face(u64::MAX)], network: network() };
+    let faces = faces_of(vec![face(0), face(u64::MAX)]);
     update_video(buffer, |results| results.faces = Some(faces.clone()));
     assert_eq!(video_results(buffer), Some(VideoResults { transition: Some(transition), faces: Some(faces) }));
     assert_eq!(buffer.iter_meta::<gst::Meta>().count(), 1, "one meta holds all results");
+}
+
+fn faces_of(faces: Vec<Face>) -> FaceResults {
+    let pts = PtsRange { start_ns: 5, end_ns: u64::MAX };
+    FaceResults { pts, analysed: true, faces, network: network(), forensics: Some(network()) }
+}
+
+#[test]
+fn each_reason_not_to_judge_is_read_back() {
+    gst::init().unwrap();
+    for reason in ReasonNot::ALL {
+        let mut buffer = gst::Buffer::new();
+        let buffer = buffer.get_mut().unwrap();
+        let manipulation = Some(Manipulation { reason_not: Some(reason), ..Manipulation::default() });
+        let faces = faces_of(vec![Face { manipulation, ..face(1) }]);
+        update_video(buffer, |results| results.faces = Some(faces.clone()));
+        assert_eq!(video_results(buffer).unwrap().faces, Some(faces));
+    }
+}
+
+/// Gives the meta on pictures another layout's number.
+fn relabel(buffer: &mut gst::BufferRef, version: u32) {
+    let mut meta = gst::meta::CustomMeta::from_mut_buffer(buffer, VIDEO_META).unwrap();
+    meta.mut_structure().set("version", version);
+}
+
+#[test]
+fn the_first_layout_is_one_without_manipulation() {
+    gst::init().unwrap();
+    let mut buffer = gst::Buffer::new();
+    let buffer = buffer.get_mut().unwrap();
+    let faces = FaceResults { forensics: None, ..faces_of(vec![face(1)]) };
+    update_video(buffer, |results| results.faces = Some(faces.clone()));
+    relabel(buffer, 1);
+    assert_eq!(video_results(buffer).unwrap().faces, Some(faces));
 }
 
 #[test]
@@ -67,9 +110,11 @@ fn a_newer_layout_is_left_alone() {
     let buffer = buffer.get_mut().unwrap();
     update_video(buffer, |_| ());
     assert!(video_results(buffer).is_some());
-    let mut meta = gst::meta::CustomMeta::from_mut_buffer(buffer, VIDEO_META).unwrap();
-    meta.mut_structure().set("version", RESULTS_VERSION + 1);
+    relabel(buffer, RESULTS_VERSION + 1);
     assert_eq!(video_results(buffer), None);
+    update_video(buffer, |_| panic!("nobody can add to what can't be read"));
+    relabel(buffer, RESULTS_VERSION);
+    assert!(video_results(buffer).is_some(), "what a newer plugin wrote was overwritten");
 
     update_audio(buffer, |_| ());
     let mut meta = gst::meta::CustomMeta::from_mut_buffer(buffer, AUDIO_META).unwrap();

@@ -200,6 +200,7 @@ mod tests {
             score: 0.9,
             quality: 0.9,
             detected: true,
+            manipulation: None,
         };
         let faces = tracks.iter().map(face).collect();
         Record::Frame(Frame { pts_ns, faces, audio: None, missing: Vec::new(), networks: Vec::new() })

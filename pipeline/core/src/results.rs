@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::geometry::{Point, Rect};
 
 /// The version of the results' layout inside the metas; a reader refuses a newer one.
-pub const RESULTS_VERSION: u32 = 1;
+///
+/// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; a meta of layout 1 is one without them.
+pub const RESULTS_VERSION: u32 = 2;
 
 /// The network behind a score, so that a reader can tell two scores' origins apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -66,6 +68,82 @@ pub struct Face {
     pub quality: f32,
     /// Found by the detector in this very picture; otherwise carried on by the tracker.
     pub detected: bool,
+    /// Signs of manipulation; absent when nobody looked for them in this picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manipulation: Option<Manipulation>,
+}
+
+/// Whether a face shows signs of manipulation, over the last two seconds of its track, or why that can't be judged.
+///
+/// With `reason_not` this picture was not scored, and the scores are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Manipulation {
+    /// Calibrated probability of manipulation of the track, 0..1; absent where the network has no calibration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f32>,
+    /// Logit of the track, not calibrated: the mean over its best pictures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit: Option<f32>,
+    /// Logit of this picture alone, not calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture_logit: Option<f32>,
+    /// How many pictures are in the track's mean.
+    #[serde(default)]
+    pub pictures: u32,
+    /// Signs of manipulation were found: `p` is at least the network's threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<bool>,
+    /// Why the face can't be judged in this picture.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_not: Option<ReasonNot>,
+}
+
+/// Why a face can't be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReasonNot {
+    /// It has too few pixels.
+    TooSmall,
+    /// It lacks the detail that its size could show.
+    Blurred,
+    /// It looks away from the camera.
+    Profile,
+    /// Compression left too little of it.
+    Compressed,
+    /// Too much of it lies outside of the picture.
+    CutOff,
+}
+
+impl ReasonNot {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::TooSmall, Self::Blurred, Self::Profile, Self::Compressed, Self::CutOff];
+
+    /// Its name in events, metas and accounts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooSmall => "too_small",
+            Self::Blurred => "blurred",
+            Self::Profile => "profile",
+            Self::Compressed => "compressed",
+            Self::CutOff => "cut_off",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    /// Its name for people, after "could not be judged: it is ...".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::TooSmall => "too small",
+            Self::Blurred => "blurred",
+            Self::Profile => "seen from the side",
+            Self::Compressed => "too heavily compressed",
+            Self::CutOff => "cut off by the picture's edge",
+        }
+    }
 }
 
 /// The faces of one picture; an empty list says that somebody looked and found none.
@@ -79,6 +157,8 @@ pub struct FaceResults {
     pub faces: Vec<Face>,
     /// The detector.
     pub network: NetworkRef,
+    /// The network behind the faces' [`Manipulation`]; `None` when nobody looked for signs of it.
+    pub forensics: Option<NetworkRef>,
 }
 
 /// How one shot becomes the next.

@@ -328,6 +328,7 @@ impl Join {
     /// Makes the frame record of a picture from the sound that is here.
     fn join(&mut self, running_ns: u64, stream_ns: u64, faces: FaceResults) -> Frame {
         let mut networks = vec![faces.network];
+        networks.extend(faces.forensics);
         let (audio, missing) = match self.listen(running_ns) {
             Ok(heard) => {
                 networks.extend(heard.network);

@@ -181,6 +181,17 @@ fn speech_is_read_from_the_window_that_covers_the_picture() {
 }
 
 #[test]
+fn every_network_behind_a_frame_is_named() {
+    let mut join = linked(Settings::default());
+    let Arrival::Picture(mut picture) = Arrival::face(1000) else { panic!("no picture") };
+    picture.results.faces.as_mut().unwrap().forensics = Some(network("forensics"));
+    Arrival::Picture(picture).bring(&mut join, 0);
+    Arrival::End(Side::Audio).bring(&mut join, 0);
+    let Some(Record::Frame(frame)) = join.pop(0).map(|output| output.record) else { panic!("no frame") };
+    assert_eq!(frame.networks, [network("faces"), network("forensics")]);
+}
+
+#[test]
 fn what_is_missing_is_told_apart() {
     let mut join = linked(Settings::default());
     for at in [0, 1000, 2000, 3000] {

@@ -9,7 +9,7 @@
 //! analyser. `tests/meta.rs` has the whole table.
 //!
 //! Each meta is versioned by [`RESULTS_VERSION`](polygraph_core::results::RESULTS_VERSION); a reader leaves a newer
-//! one alone. Times are buffer PTS.
+//! one alone, and nobody overwrites it. Times are buffer PTS.
 
 mod audio;
 mod fields;
@@ -42,8 +42,12 @@ pub(crate) fn register() {
     LazyLock::force(&REGISTERED);
 }
 
-/// Adds to what is known of a picture; the buffer needs to be writable, its memory isn't touched.
+/// Adds to what is known of a picture; the buffer needs to be writable, its memory isn't touched. A meta of a newer
+/// layout stays as it is.
 pub fn update_video(buffer: &mut gst::BufferRef, change: impl FnOnce(&mut VideoResults)) {
+    if is_newer(buffer, VIDEO_META) {
+        return;
+    }
     let mut results = video_results(buffer).unwrap_or_default();
     change(&mut results);
     write(buffer, VIDEO_META, |structure| video::write(&results, structure));
@@ -54,8 +58,12 @@ pub fn video_results(buffer: &gst::BufferRef) -> Option<VideoResults> {
     read(buffer, VIDEO_META, video::read)
 }
 
-/// Adds to what is known of a buffer of sound; the buffer needs to be writable, its memory isn't touched.
+/// Adds to what is known of a buffer of sound; the buffer needs to be writable, its memory isn't touched. A meta of a
+/// newer layout stays as it is.
 pub fn update_audio(buffer: &mut gst::BufferRef, change: impl FnOnce(&mut AudioResults)) {
+    if is_newer(buffer, AUDIO_META) {
+        return;
+    }
     let mut results = audio_results(buffer).unwrap_or_default();
     change(&mut results);
     write(buffer, AUDIO_META, |structure| audio::write(&results, structure));
@@ -64,6 +72,18 @@ pub fn update_audio(buffer: &mut gst::BufferRef, change: impl FnOnce(&mut AudioR
 /// What is known of a buffer of sound: `None` without a meta, or with one of a newer layout.
 pub fn audio_results(buffer: &gst::BufferRef) -> Option<AudioResults> {
     read(buffer, AUDIO_META, audio::read)
+}
+
+/// Whether a newer plugin wrote the meta: what it knows and we don't would be lost if we wrote into it.
+fn is_newer(buffer: &gst::BufferRef, name: &str) -> bool {
+    register();
+    let version =
+        CustomMeta::from_buffer(buffer, name).ok().and_then(|meta| meta.structure().get::<u32>("version").ok());
+    let newer = version.is_some_and(|version| version > RESULTS_VERSION);
+    if newer {
+        gst::warning!(CAT, "{name} has layout {version:?}, this plugin writes {RESULTS_VERSION}: left as it is");
+    }
+    newer
 }
 
 fn write(buffer: &mut gst::BufferRef, name: &str, fill: impl FnOnce(&mut gst::StructureRef)) {

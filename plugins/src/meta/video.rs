@@ -2,7 +2,9 @@
 //! Layout of `PolyVideoMeta`.
 
 use polygraph_core::geometry::Point;
-use polygraph_core::results::{Face, FacePoints, FaceResults, Transition, TransitionKind, VideoResults};
+use polygraph_core::results::{
+    Face, FacePoints, FaceResults, Manipulation, ReasonNot, Transition, TransitionKind, VideoResults,
+};
 
 use super::fields::{network, read_floats, read_network, read_range, write_range};
 
@@ -50,6 +52,9 @@ fn write_faces(results: &FaceResults) -> gst::Structure {
         .field("list", gst::Array::new(results.faces.iter().map(write_face)))
         .field("network", network(&results.network))
         .build();
+    if let Some(from) = &results.forensics {
+        structure.set("forensics", network(from));
+    }
     write_range(results.pts, &mut structure);
     structure
 }
@@ -62,18 +67,35 @@ fn read_faces(structure: &gst::StructureRef) -> Option<FaceResults> {
         analysed: structure.get("analysed").ok()?,
         faces,
         network: read_network(structure.get::<&gst::StructureRef>("network").ok()?)?,
+        forensics: read_part(structure, "forensics", read_network)?,
     })
 }
 
+/// A structure within another: `Some(None)` when there is none, `None` when there is one that can't be read.
+fn read_part<T>(
+    structure: &gst::StructureRef,
+    field: &str,
+    read: impl FnOnce(&gst::StructureRef) -> Option<T>,
+) -> Option<Option<T>> {
+    if !structure.has_field(field) {
+        return Some(None);
+    }
+    Some(Some(read(structure.get::<&gst::StructureRef>(field).ok()?)?))
+}
+
 fn write_face(face: &Face) -> gst::Structure {
-    gst::Structure::builder("face")
+    let mut structure = gst::Structure::builder("face")
         .field("track", face.track)
         .field("box", gst::Array::new(<[f32; 4]>::from(face.rect)))
         .field("points", gst::Array::new(flatten(&face.points)))
         .field("score", face.score)
         .field("quality", face.quality)
         .field("detected", face.detected)
-        .build()
+        .build();
+    if let Some(manipulation) = &face.manipulation {
+        structure.set("manipulation", write_manipulation(manipulation));
+    }
+    structure
 }
 
 fn read_face(structure: &gst::StructureRef) -> Option<Face> {
@@ -92,6 +114,38 @@ fn read_face(structure: &gst::StructureRef) -> Option<Face> {
         score: structure.get("score").ok()?,
         quality: structure.get("quality").ok()?,
         detected: structure.get("detected").ok()?,
+        manipulation: read_part(structure, "manipulation", read_manipulation)?,
+    })
+}
+
+fn write_manipulation(found: &Manipulation) -> gst::Structure {
+    let mut structure = gst::Structure::builder("manipulation").field("pictures", found.pictures).build();
+    for (field, value) in [("p", found.p), ("logit", found.logit), ("picture-logit", found.picture_logit)] {
+        if let Some(value) = value {
+            structure.set(field, value);
+        }
+    }
+    if let Some(signs) = found.signs {
+        structure.set("signs", signs);
+    }
+    if let Some(reason) = found.reason_not {
+        structure.set("reason-not", reason.as_str());
+    }
+    structure
+}
+
+fn read_manipulation(structure: &gst::StructureRef) -> Option<Manipulation> {
+    let reason_not = match structure.get::<&str>("reason-not") {
+        Ok(name) => Some(ReasonNot::of_name(name)?),
+        Err(_) => None,
+    };
+    Some(Manipulation {
+        p: structure.get("p").ok(),
+        logit: structure.get("logit").ok(),
+        picture_logit: structure.get("picture-logit").ok(),
+        pictures: structure.get("pictures").ok()?,
+        signs: structure.get("signs").ok(),
+        reason_not,
     })
 }
 

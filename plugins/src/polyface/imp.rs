@@ -294,7 +294,7 @@ impl PolyFace {
         state.accounting.analysed();
         let faces = state.tracker.detected(pts.start_ns, &detections);
         gst::log!(CAT, imp = self, "{} faces at {} ns", faces.len(), pts.start_ns);
-        Ok(Some(FaceResults { pts, analysed: true, faces, network: detector.network.clone() }))
+        Ok(Some(FaceResults { pts, analysed: true, faces, network: detector.network.clone(), forensics: None }))
     }
 
     fn unreadable(&self, pts: PtsRange, why: &str) -> Option<FaceResults> {
@@ -308,7 +308,7 @@ impl PolyFace {
         let mut state = lock(&self.state);
         let network = state.detector.as_ref()?.network.clone();
         let faces = state.tracker.carry(pts.start_ns);
-        (!faces.is_empty()).then_some(FaceResults { pts, analysed: false, faces, network })
+        (!faces.is_empty()).then_some(FaceResults { pts, analysed: false, faces, network, forensics: None })
     }
 
     fn publish(&self, settings: &Settings, buffer: &mut gst::BufferRef, results: FaceResults) {

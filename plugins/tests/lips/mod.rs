@@ -45,7 +45,8 @@ pub fn picture(at_ms: u64, analysed: bool) -> gst::Buffer {
             sha256: String::new(),
             provider: "cpu".to_owned(),
         };
-        results.faces = Some(FaceResults { pts: range(at_ms, 40), analysed, faces: Vec::new(), network });
+        results.faces =
+            Some(FaceResults { pts: range(at_ms, 40), analysed, faces: Vec::new(), network, forensics: None });
     });
     picture
 }

@@ -69,7 +69,13 @@ fn picture(at_ms: u64, plain: bool, faces: Option<bool>) -> Arrival {
         stream_ns: at_ms * MS,
         results: VideoResults {
             transition: (!plain).then_some(Transition { kind: TransitionKind::Cut, pts, strength: 1.0 }),
-            faces: faces.map(|analysed| FaceResults { pts, analysed, faces: Vec::new(), network: network("faces") }),
+            faces: faces.map(|analysed| FaceResults {
+                pts,
+                analysed,
+                faces: Vec::new(),
+                network: network("faces"),
+                forensics: None,
+            }),
         },
     })
 }
