@@ -8,6 +8,7 @@ pub mod accounting;
 pub mod cut;
 pub mod evaluation;
 pub mod event;
+pub mod forensics;
 pub mod geometry;
 pub mod record;
 pub mod report;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From a track's logit to a probability and a finding.
+
+/// Platt scaling (Platt, 1999) of a track's logit, `p = sigmoid(scale * logit + offset)`, and the least `p` that is
+/// called a sign of manipulation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Calibration {
+    scale: f64,
+    offset: f64,
+    threshold: f32,
+}
+
+/// Numbers that make no calibration.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "scale {scale}, offset {offset} and threshold {threshold} make no calibration: scale must be over 0, all finite, the threshold within 0..1"
+)]
+pub struct BadCalibration {
+    /// The slope.
+    pub scale: f64,
+    /// The intercept.
+    pub offset: f64,
+    /// The least probability that counts.
+    pub threshold: f64,
+}
+
+impl Calibration {
+    /// A calibration.
+    ///
+    /// # Errors
+    /// [`BadCalibration`] when a number isn't finite, the slope would turn the order of scores round, or the threshold
+    /// is no probability.
+    pub fn new(scale: f64, offset: f64, threshold: f64) -> Result<Self, BadCalibration> {
+        let sound = scale.is_finite() && scale > 0.0 && offset.is_finite() && (0.0..=1.0).contains(&threshold);
+        if sound {
+            Ok(Self { scale, offset, threshold: threshold as f32 })
+        } else {
+            Err(BadCalibration { scale, offset, threshold })
+        }
+    }
+
+    /// The probability of a logit, 0..1.
+    pub fn p(&self, logit: f32) -> f32 {
+        (1.0 / (1.0 + (-(self.scale * f64::from(logit) + self.offset)).exp())) as f32
+    }
+
+    /// The least probability that is called a sign of manipulation.
+    pub fn threshold(&self) -> f32 {
+        self.threshold
+    }
+}
