@@ -30,6 +30,7 @@ use crate::{
     error::{Error, Result},
     publish,
 };
+pub use graph::discard;
 use graph::{Graph, Step};
 use input::Input;
 use outputs::Outputs;

@@ -59,7 +59,10 @@ impl Chain {
         let observer = Arc::new(Observer::default());
         let caps = gst::Caps::builder("video/x-raw").field("format", "I420").build();
         let head = ElementFactory::make("capsfilter").property("caps", caps).build().map_err(failed)?;
-        let worse = degrade::elements(condition, shape.key_interval).map_err(failed)?;
+        let worse = degrade::elements(condition, shape.key_interval).map_err(|error| {
+            let needed = "`apt-get install gstreamer1.0-plugins-ugly gstreamer1.0-libav` brings what conditions need";
+            Error::GStreamer(format!("{}; {needed}", error.message))
+        })?;
         degrade::compare(&worse, &observer.shown, psnr);
         let mut elements = vec![head.clone()];
         elements.extend(worse);

@@ -16,7 +16,10 @@ use super::{
     manifest::Item,
     outcome::{Outcome, Seen},
 };
-use crate::error::{Error, Result};
+use crate::{
+    analyze::discard,
+    error::{Error, Result},
+};
 
 /// What lies behind this is not looked at: a hostile file may have no end.
 const LONGEST: gst::ClockTime = gst::ClockTime::from_seconds(600);
@@ -58,16 +61,13 @@ pub fn run(setup: &Setup, condition: Condition, psnr: &Arc<Psnr>, item: &Item) -
 /// the pictures that passed.
 fn source(chain: &Chain, uri: &str) -> Result<Arc<AtomicU64>> {
     let failed = |error: glib::BoolError| Error::GStreamer(error.message.to_string());
-    let decoder = ElementFactory::make("uridecodebin")
-        .property("uri", uri)
-        .property("caps", gst::Caps::new_empty_simple("video/x-raw"))
-        .property("expose-all-streams", false)
-        .build()
-        .map_err(failed)?;
+    let decoder = ElementFactory::make("uridecodebin").property("uri", uri).build().map_err(failed)?;
     decoder.connect("autoplug-continue", false, |values| {
         let caps = values.get(2)?.get::<gst::Caps>().ok()?;
-        let playlist = caps.structure(0).is_some_and(|caps| PLAYLISTS.contains(&caps.name().as_str()));
-        Some((!playlist).to_value())
+        let name = caps.structure(0)?.name();
+        // Sound is left as it is, and thrown away.
+        let stop = PLAYLISTS.contains(&name.as_str()) || name.starts_with("audio/");
+        Some((!stop).to_value())
     });
     let queue = ElementFactory::make("queue").property("max-size-buffers", 8u32).build().map_err(failed)?;
     let flip =
@@ -83,18 +83,21 @@ fn source(chain: &Chain, uri: &str) -> Result<Arc<AtomicU64>> {
     let sink = queue.static_pad("sink");
     decoder.connect_pad_added(move |decoder, pad| {
         let is_video = pad.current_caps().is_some_and(|caps| caps.iter().any(|caps| caps.name() == "video/x-raw"));
-        let free = sink.as_ref().filter(|sink| is_video && !sink.is_linked());
-        match free.map(|sink| pad.link(sink)) {
-            Some(Ok(_)) => {}
-            _ => gst::element_error!(decoder, gst::StreamError::WrongType, ["it has something else than one video"]),
+        match sink.as_ref().filter(|sink| is_video && !sink.is_linked()) {
+            Some(sink) => {
+                if let Err(error) = pad.link(sink) {
+                    gst::element_error!(decoder, gst::CoreError::Pad, ["it can't be analysed: {error}"]);
+                }
+            }
+            // A pad that nobody takes would end the whole stream as not linked.
+            None => discard(decoder, pad),
         }
     });
-    let empty = chain.pipeline.downgrade();
+    let queue = queue.downgrade();
     decoder.connect_no_more_pads(move |decoder| {
-        if decoder.src_pads().is_empty()
-            && let Some(pipeline) = empty.upgrade()
-        {
-            gst::element_error!(pipeline, gst::StreamError::WrongType, ["there is no video in it"]);
+        let linked = queue.upgrade().and_then(|queue| queue.static_pad("sink")).is_none_or(|pad| pad.is_linked());
+        if !linked {
+            gst::element_error!(decoder, gst::StreamError::WrongType, ["there is no video in it"]);
         }
     });
     Ok(passed)

@@ -13,7 +13,10 @@ use gst::{ElementFactory, prelude::*};
 use gst_video::{VideoFrameRef, VideoInfo, prelude::*};
 use polygraph_core::evaluation::Random;
 
-use super::{condition::Condition, observe::Shown};
+use super::{
+    condition::Condition,
+    observe::{Shown, moment},
+};
 
 /// Standard deviation of the noise in luma, in levels of 255; chroma gets half.
 const SIGMA: f64 = 8.0;
@@ -64,7 +67,8 @@ pub fn elements(condition: Condition, key_interval: u32) -> Result<Vec<gst::Elem
         Condition::Half => half(),
         Condition::Noise => {
             let noise = ElementFactory::make("identity").build()?;
-            if let Some(pad) = noise.static_pad("sink") {
+            // Where it leaves, so that [`compare`] sees it come in without.
+            if let Some(pad) = noise.static_pad("src") {
                 add_noise(&pad);
             }
             Ok(vec![noise])
@@ -162,7 +166,7 @@ pub fn compare(elements: &[gst::Element], shown: &Arc<Shown>, psnr: &Arc<Psnr>) 
 /// The luma of a picture where the item is in it.
 fn luma(pad: &gst::Pad, info: &gst::PadProbeInfo<'_>, shown: &Shown) -> Option<(u64, Vec<u8>)> {
     let buffer = info.buffer()?;
-    let pts = buffer.pts()?.nseconds();
+    let pts = moment(pad.sticky_event::<gst::event::Segment>(0)?.segment(), buffer)?;
     let video = VideoInfo::from_caps(pad.current_caps()?.as_ref()).ok()?;
     let frame = VideoFrameRef::from_buffer_ref_readable(buffer, &video).ok()?;
     let area = shown.area(pts, frame.width() as usize, frame.height() as usize);

@@ -56,7 +56,7 @@ pub struct Item {
     pub manipulation: String,
     /// What it is for.
     pub split: Split,
-    /// What joins a manipulated item with its original.
+    /// What joins a manipulated item with its original, within the corpus.
     pub pair: Option<String>,
     /// Still or clip, by its ending.
     pub kind: Kind,
@@ -182,8 +182,8 @@ impl Columns {
 struct Seen {
     paths: HashSet<String>,
     persons: HashMap<String, usize>,
-    /// Pairs that have their original.
-    originals: HashSet<String>,
+    /// Corpora and pairs that have their original.
+    originals: HashSet<(String, String)>,
 }
 
 struct Row<'a> {
@@ -233,9 +233,9 @@ impl Row<'_> {
         }
         let pair = Some(pair?.to_owned()).filter(|pair| !pair.is_empty());
         if let Some(pair) = pair.as_ref().filter(|_| !manipulated)
-            && !seen.originals.insert(pair.clone())
+            && !seen.originals.insert((corpus.to_owned(), pair.clone()))
         {
-            return Err(self.flaw("pair", format!("`{pair}` has a genuine item already")));
+            return Err(self.flaw("pair", format!("`{pair}` of `{corpus}` has a genuine item already")));
         }
         let person = self.person(person?, persons, seen)?;
         let file = Err("it was not looked for".into());

@@ -20,11 +20,11 @@ const GROWTH: f32 = 0.10;
 /// Way from the first picture to the last, in pixels.
 const WAY: [f32; 2] = [56.0, 24.0];
 /// Shades of the texture's coarsest layer; each layer is twice as fine and half as strong.
-const STRENGTH: f32 = 50.0;
+const STRENGTH: f32 = 80.0;
 /// Layers of the texture.
-const LAYERS: usize = 5;
+const LAYERS: usize = 6;
 
-/// A textured background, the same for all items: value noise of five octaves in three colours.
+/// A textured background, the same for all items: value noise of six octaves in three colours.
 pub struct Stage {
     background: Planes,
 }
@@ -34,7 +34,7 @@ impl Stage {
     pub fn new() -> Self {
         let (width, height) = SIZE;
         let mut random = Random::new(360);
-        let mut picture = vec![[110.0f32; 3]; width * height];
+        let mut picture = vec![[120.0f32; 3]; width * height];
         for layer in 0..LAYERS {
             let cell = 96 >> layer;
             let columns = width / cell + 2;

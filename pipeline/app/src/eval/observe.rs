@@ -66,8 +66,8 @@ impl Observer {
 
     fn look(&self, sample: &gst::Sample, stills: bool) {
         let (Some(buffer), Some(caps)) = (sample.buffer(), sample.caps()) else { return };
-        let (Some(pts), Ok(video)) = (buffer.pts(), VideoInfo::from_caps(caps)) else { return };
-        let pts = pts.nseconds();
+        let at = sample.segment().and_then(|segment| moment(segment, buffer));
+        let (Some(pts), Ok(video)) = (at, VideoInfo::from_caps(caps)) else { return };
         let (number, at_ns) = if stills { ((pts / SPACING_NS) as usize, pts % SPACING_NS) } else { (0, pts) };
         let results = video_results(buffer).and_then(|results| results.faces);
         let mut all = lock(&self.seen);
@@ -83,6 +83,12 @@ impl Observer {
             }
         }
     }
+}
+
+/// The running time of a picture. `x264enc` moves PTS by a thousand hours, and the segment with them.
+pub fn moment(segment: &gst::Segment, buffer: &gst::BufferRef) -> Option<u64> {
+    let segment = segment.downcast_ref::<gst::ClockTime>()?;
+    segment.to_running_time(buffer.pts()?).map(gst::ClockTime::nseconds)
 }
 
 /// Whether a face belongs to the item: its centre lies in the item's area.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::{
     svg::{Chart, Row, Series, forest},
-    text::{Unit, escape},
+    text::{Unit, count, escape},
 };
 use crate::eval::{
     outcome::Status,
@@ -79,7 +79,8 @@ fn rows(name: &str, group: &Group) -> String {
 }
 
 fn groups(of: &str, groups: &[Group]) -> String {
-    let name = |group: &Group| format!("{}<small>{} persons</small>", escape(&group.name), group.counts.persons);
+    let name =
+        |group: &Group| format!("{}<small>{}</small>", escape(&group.name), count(group.counts.persons, "person"));
     let lines: String = groups.iter().map(|group| rows(&name(group), group)).collect();
     if groups.is_empty() { String::new() } else { table(of, &lines) }
 }
@@ -120,20 +121,22 @@ fn curves(report: &Report, first: &Measured) -> String {
 }
 
 /// Pooled beside within-person figures.
-fn within(first: &Measured) -> String {
+fn within<'a>(first: &'a Measured) -> String {
     let mut html =
         "<h3>Pooled and within persons</h3><p>Pooled, a person or camera that scores high throughout counts \
                     against the detector. Within persons it doesn't. A gap between both is an offset by person.</p>"
             .to_owned();
-    let all = std::iter::once(&first.overall).chain(&first.by_corpus).chain(&first.by_manipulation);
-    let groups: Vec<&Group> = all.filter(|group| group.judged.auc.is_some()).collect();
+    let named = |kind: &'static str, groups: &'a [Group]| groups.iter().map(move |group| (kind, group));
+    let all = named("", std::slice::from_ref(&first.overall)).chain(named("corpus", &first.by_corpus));
+    let all = all.chain(named("manipulation", &first.by_manipulation));
+    let groups: Vec<_> = all.filter(|(_, group)| group.judged.auc.is_some()).collect();
     let rows: String = groups
         .iter()
-        .map(|group| {
+        .map(|(kind, group)| {
             let (pooled, within) =
                 (Unit::Plain.cell(group.judged.auc), Unit::Plain.cell(group.judged.within_person_auc));
             let (name, persons) = (escape(&group.name), group.persons_with_both);
-            format!("<tr><th scope=row>{name}</th>{pooled}{within}<td class=n>{persons}</td></tr>")
+            format!("<tr><th scope=row>{name}<small>{kind}</small></th>{pooled}{within}<td class=n>{persons}</td></tr>")
         })
         .collect();
     let _ = write!(
@@ -149,7 +152,8 @@ fn within(first: &Measured) -> String {
             first.pairs
         );
     }
-    let row = |group: &&Group| Row { name: group.name.clone(), estimate: group.judged.auc };
+    let row =
+        |(kind, group): &(&str, &Group)| Row { name: format!("{kind} {}", group.name), estimate: group.judged.auc };
     let rows: Vec<Row> = groups.iter().map(row).collect();
     html + &forest("AUC by corpus and manipulation", &rows, Unit::Plain, 1.0, Some(0.5))
 }
@@ -211,10 +215,10 @@ pub fn small(report: &Report) -> String {
     for listed in &report.small {
         let _ = write!(
             html,
-            "<h3>{}, {} items</h3><table><thead><tr><th>item</th><th>label</th><th>manipulation</th><th class=n>logit</th>\
+            "<h3>{}, {}</h3><table><thead><tr><th>item</th><th>label</th><th>manipulation</th><th class=n>logit</th>\
              <th class=n>p</th><th>outcome</th></tr></thead><tbody>",
             escape(&listed.corpus),
-            listed.items.len()
+            count(listed.items.len(), "item")
         );
         for number in &listed.items {
             html.push_str(&report.items.get(*number).map_or_else(String::new, item));

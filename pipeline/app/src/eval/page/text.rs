@@ -19,6 +19,11 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
+/// `1 person`, `2 persons`.
+pub fn count(number: usize, of: &str) -> String {
+    if number == 1 { format!("1 {of}") } else { format!("{number} {of}s") }
+}
+
 /// How a figure is written.
 #[derive(Clone, Copy)]
 pub enum Unit {

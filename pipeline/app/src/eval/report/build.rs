@@ -17,7 +17,7 @@ use super::{
 };
 use crate::eval::{
     baselines::Baseline,
-    manifest::{Manifest, Split},
+    manifest::{Item, Manifest, Split},
     outcome::Outcome,
     work::Run,
 };
@@ -116,17 +116,18 @@ fn by_manipulation(items: &[Ended<'_>], calibration: Option<&Calibration>, boots
 }
 
 /// Judged pairs: person, score of the original, score of the manipulated item.
-fn pairs(items: &[Ended<'_>]) -> Vec<(usize, f64, f64)> {
+fn pairs<'a>(items: &[Ended<'a>]) -> Vec<(usize, f64, f64)> {
     let score = |outcome: &Outcome| outcome.score().map(|score| score.logit);
-    let originals: HashMap<&str, (usize, f64)> = items
+    let pair = |item: &'a Item| Some((item.corpus.as_str(), item.pair.as_deref()?));
+    let originals: HashMap<(&str, &str), (usize, f64)> = items
         .iter()
         .filter(|(item, _)| !item.manipulated)
-        .filter_map(|(item, outcome)| Some((item.pair.as_deref()?, (item.person, score(outcome)?))))
+        .filter_map(|(item, outcome)| Some((pair(item)?, (item.person, score(outcome)?))))
         .collect();
     let manipulated = items.iter().filter(|(item, _)| item.manipulated);
     manipulated
         .filter_map(|(item, outcome)| {
-            let (person, original) = *originals.get(item.pair.as_deref()?)?;
+            let (person, original) = *originals.get(&pair(item)?)?;
             Some((person, original, score(outcome)?))
         })
         .collect()
@@ -247,7 +248,7 @@ fn warnings(manifest: &Manifest, about: &About, first: &[Ended<'_>]) -> Vec<Stri
     };
     let shared = persons(Split::Calibration).intersection(&persons(Split::Test)).count();
     if shared > 0 {
-        warnings.push(format!("{shared} persons are in both splits: the threshold has seen them"));
+        warnings.push(format!("persons that are in both splits, so that the threshold has seen them: {shared}"));
     }
     if about.split == Split::Calibration {
         warnings.push("these are calibration items: scale, offset and threshold were chosen on them".into());
@@ -264,9 +265,10 @@ fn warnings(manifest: &Manifest, about: &About, first: &[Ended<'_>]) -> Vec<Stri
     sizes.sort_by_key(|size| Reverse(*size));
     if let Some(most) = sizes.first().filter(|most| sizes.len() < 10 || **most * 2 > first.len()) {
         warnings.push(format!(
-            "{} persons, of whom one has {most} of {} items: intervals over so few persons are too narrow",
-            sizes.len(),
-            first.len()
+            "of {} items {most} are of one person, and there are {} persons in all: intervals over few persons are too \
+             narrow",
+            first.len(),
+            sizes.len()
         ));
     }
     warnings
