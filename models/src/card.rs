@@ -6,12 +6,16 @@
 //! "Model Cards for Model Reporting" (2019), with the tensor contract added so that a program can check it.
 
 mod catalogue;
+mod source;
 mod validate;
+mod worth;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{card, cards};
+pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
+pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
 
 /// The card of one network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +23,7 @@ pub use catalogue::{card, cards};
 pub struct Card {
     /// Name in the store and in events: lower-case letters, digits and hyphens.
     pub name: String,
-    /// Version, that of the package it comes from.
+    /// Version, that of the package it comes from; those of our own are counted by us.
     pub version: String,
     /// Name for people.
     pub title: String,
@@ -27,7 +31,7 @@ pub struct Card {
     pub task: Task,
     /// Where it is described: paper or repository.
     pub reference: String,
-    /// The package that carries its files.
+    /// Where its files come from: a package, or this repository.
     pub source: Source,
     /// Its files; exactly one has the role `network`.
     pub files: Vec<File>,
@@ -68,76 +72,8 @@ pub enum Task {
     SpeechDecoding,
     /// Boxes of exposed and covered body parts in a picture.
     NudityDetection,
-}
-
-/// The package that carries a network's files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Source {
-    /// The package system whose client fetches it.
-    pub registry: Registry,
-    /// The package's name.
-    pub package: String,
-    /// Its exact version.
-    pub version: String,
-    /// SHA-256 of the archive; every machine asks for the same one.
-    pub archive_sha256: String,
-    /// Size of the archive in bytes: what a download costs.
-    pub archive_bytes: u64,
-    /// Which wheel to take, where a package has one for each system.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wheel: Option<Wheel>,
-}
-
-/// A package system.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Registry {
-    /// Python's, through `pip`.
-    Pypi,
-    /// Node's, through `npm`.
-    Npm,
-}
-
-/// Tags of one wheel (PyPA, "Platform compatibility tags"), asked for by name so that the host's own Python,
-/// system and processor don't matter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Wheel {
-    /// Python version, e.g. `311`.
-    pub python: String,
-    /// ABI, e.g. `cp311` or `none`.
-    pub abi: String,
-    /// Platform, e.g. `manylinux_2_28_x86_64`.
-    pub platform: String,
-}
-
-/// A file of a network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct File {
-    /// Name in the store, without folders.
-    pub name: String,
-    /// What it is for.
-    pub role: Role,
-    /// Exact path inside the archive.
-    pub path: String,
-    /// SHA-256, 64 lower-case hexadecimal digits.
-    pub sha256: String,
-    /// Size in bytes.
-    pub bytes: u64,
-}
-
-/// What a file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// The graph with its weights.
-    Network,
-    /// Weights that the graph keeps in a file of their own (ONNX external data).
-    Weights,
-    /// Anything else, e.g. a tokenizer.
-    Extra,
+    /// Signs that a face was manipulated, in a crop of it.
+    FaceForensics,
 }
 
 /// Terms of use.
@@ -150,6 +86,23 @@ pub struct Licence {
     pub terms: String,
     /// Never fetched unless its user names it and accepts the licence.
     pub must_accept: bool,
+    /// Whether it may be used to earn money.
+    pub commercial_use: CommercialUse,
+    /// Why not, or what is unclear; needed unless it is `yes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub commercial_reason: Option<String>,
+}
+
+/// Whether a network may be used to earn money.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum CommercialUse {
+    /// Its licence says so.
+    Yes,
+    /// Its licence, or that of what it was trained on, forbids it.
+    No,
+    /// Nobody has decided it: ask a lawyer.
+    Unclear,
 }
 
 /// How often a stream calls the network.
@@ -170,6 +123,8 @@ pub struct Rate {
 pub enum Per {
     /// One second of video.
     SecondOfVideo,
+    /// One second of video with one face in it; two faces are twice as much.
+    SecondOfFace,
     /// One second of sound, speech or not.
     SecondOfSound,
     /// One second of speech.
@@ -267,59 +222,6 @@ pub enum Precision {
     Int8,
 }
 
-/// What a network's scores mean.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Calibration {
-    /// How scores were made probabilities.
-    pub method: CalibrationMethod,
-    /// What a score can be used for.
-    pub note: String,
-}
-
-/// How scores were made probabilities.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum CalibrationMethod {
-    /// They were not: a score orders, it is no probability.
-    None,
-    /// Platt scaling (Platt, 1999).
-    Platt,
-    /// Temperature scaling (Guo et al., 2017).
-    Temperature,
-    /// Isotonic regression (Zadrozny and Elkan, 2002).
-    Isotonic,
-}
-
-/// How good a network is, as measured by us.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Quality {
-    /// What is known and what isn't.
-    pub note: String,
-    /// Figures; empty until measured.
-    #[serde(default)]
-    pub measured: Vec<Measurement>,
-}
-
-/// One figure.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Measurement {
-    /// Name of the measure, e.g. `word error rate`.
-    pub measure: String,
-    /// Its value ...
-    pub value: f64,
-    /// ... in this unit.
-    pub unit: String,
-    /// On which material.
-    pub data: String,
-    /// When, as YYYY-MM-DD.
-    pub date: String,
-    /// At which commit.
-    pub commit: String,
-}
-
 impl Card {
     /// The file that holds the graph.
     pub fn network(&self) -> Option<&File> {
@@ -334,6 +236,18 @@ impl Card {
     /// The variant for a provider, if the card has one.
     pub fn variant(&self, target: Target) -> Option<&Variant> {
         self.variants.iter().find(|variant| variant.provider == target)
+    }
+}
+
+impl Licence {
+    /// What whoever wants to earn money has to know, in a line; `None` where they may.
+    pub fn commercial_caveat(&self) -> Option<String> {
+        let word = match self.commercial_use {
+            CommercialUse::Yes => return None,
+            CommercialUse::No => "no commercial use",
+            CommercialUse::Unclear => "commercial use unclear",
+        };
+        Some(format!("{word}: {}", self.commercial_reason.as_deref().unwrap_or("its card doesn't say why")))
     }
 }
 

@@ -88,6 +88,16 @@ pub enum Error {
         /// One line that says what to do.
         reason: String,
     },
+    /// A file of our own can't be written into the store.
+    #[error("network `{name}` is part of this program, but its file {path} can't be had: {reason}; build it anew")]
+    Own {
+        /// The card.
+        name: String,
+        /// The file, below the repository's root.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A licence must be accepted by name first.
     #[error("network `{name}` is under {spdx}, which must be accepted by name (`--accept {name}`): {terms}")]
     NotAccepted {

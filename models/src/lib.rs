@@ -9,6 +9,7 @@ pub mod card;
 pub mod check;
 pub mod engine;
 pub mod error;
+pub mod forensics;
 pub mod moonshine;
 pub mod picture;
 pub mod silero;

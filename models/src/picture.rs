@@ -3,7 +3,10 @@
 
 mod axis;
 mod colour;
+mod crop;
 mod sample;
+
+pub use crop::Square;
 
 /// The pixel formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +101,9 @@ pub enum PictureError {
     /// The region is no rectangle.
     #[error("region {0:?} is no rectangle: it needs finite edges and an area")]
     Region(Region),
+    /// The square is none.
+    #[error("{0:?} is no square: it needs finite numbers and an area")]
+    Square(Square),
     /// The output doesn't have the size that is asked for.
     #[error("{width}x{height} RGB pixels don't fit an output of {found} values")]
     Output {
@@ -110,10 +116,21 @@ pub enum PictureError {
     },
 }
 
+/// One channel inside a plane.
+#[derive(Clone, Copy)]
+struct Channel<'a> {
+    plane: &'a [u8],
+    stride: usize,
+    /// Bytes from column to column.
+    pixel: usize,
+    /// The channel's byte within a pixel.
+    offset: usize,
+}
+
 /// The largest width and height: what H.265 and AV1 levels allow is under it.
 const MAX_SIDE: usize = 32_768;
 
-impl Picture<'_> {
+impl<'a> Picture<'a> {
     /// Whether planes and strides hold what width and height promise.
     ///
     /// # Errors
@@ -153,6 +170,20 @@ impl Picture<'_> {
     /// Width and height of the colour-difference planes: half, rounded up.
     fn chroma_size(&self) -> (usize, usize) {
         (self.width.div_ceil(2), self.height.div_ceil(2))
+    }
+
+    /// Y', Cb and Cr.
+    fn channels(&self) -> [Channel<'a>; 3] {
+        let of = |plane: usize, pixel, offset| Channel {
+            plane: self.planes[plane],
+            stride: self.strides[plane],
+            pixel,
+            offset,
+        };
+        match self.format {
+            PixelFormat::I420 => [of(0, 1, 0), of(1, 1, 0), of(2, 1, 0)],
+            PixelFormat::Nv12 => [of(0, 1, 0), of(1, 2, 0), of(1, 2, 1)],
+        }
     }
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod digest;
 pub(crate) mod external;
 mod fetch;
 pub mod runtime;
+mod weights;
 
 use std::{
     env, fs,

@@ -5,9 +5,10 @@
 
 use std::{env, fs, path::Path};
 
-use polygraph_models::{Card, card, cards};
+use polygraph_models::{Card, card, card::Source, cards};
 
 const SILERO: &str = include_str!("../cards/silero-vad.toml");
+const OWN: &str = include_str!("../cards/face-forensics.toml");
 
 #[test]
 fn the_committed_schema_is_that_of_the_types() {
@@ -111,4 +112,84 @@ fn unknown_fields_and_values_are_errors_that_say_where() {
     refused("registry = \"pypi\"", "registry = \"ftp\"", "ftp");
     refused("[calibration]", "[calibration]\nsecret = 1", "secret");
     refused("must_accept = false", "", "must_accept");
+    refused("registry = \"pypi\"", "registry = \"repository\"", "trained_by");
+}
+
+/// Refuses our own card with `from` replaced by `to`, and says `words`.
+#[track_caller]
+fn own_refused(from: &str, to: &str, words: &str) {
+    assert!(OWN.contains(from), "the card has no `{from}`");
+    let message = Card::from_toml(&OWN.replacen(from, to, 1)).unwrap_err().to_string();
+    assert!(message.contains(words), "`{message}` should say `{words}`");
+}
+
+/// A calibration that is right, in the place of whatever the card has.
+fn calibrated(numbers: &str) -> String {
+    let (before, rest) = OWN.split_once("[calibration]").unwrap();
+    let (_, after) = rest.split_once("[quality]").unwrap();
+    format!("{before}[calibration]\n{numbers}\nnote = \"of a track\"\n[quality]{after}")
+}
+
+#[test]
+fn our_own_weights_come_from_the_repository_and_say_what_made_them() {
+    let card = card("face-forensics").unwrap();
+    assert!(matches!(&card.source, Source::Repository(from) if from.trained_by.starts_with("models/")));
+    assert!(card.files.iter().all(|file| file.path == format!("models/weights/{}", file.name)));
+    own_refused("trained_by = ", "package = \"x\"\ntrained_by = ", "package");
+    own_refused("trained_by = ", "made_by = ", "made_by");
+}
+
+#[test]
+fn what_may_not_be_sold_says_why() {
+    own_refused("commercial_use = \"unclear\"", "commercial_use = \"maybe\"", "maybe");
+    own_refused("commercial_use = \"unclear\"", "", "commercial_use");
+    own_refused("commercial_reason = ", "# ", "commercial_reason");
+    let caveat = card("face-forensics").unwrap().licence.commercial_caveat().unwrap();
+    assert!(caveat.starts_with("commercial use unclear: "), "{caveat}");
+    assert_eq!(card("silero-vad").unwrap().licence.commercial_caveat(), None);
+}
+
+#[test]
+fn calibrations_have_the_numbers_of_their_method() {
+    let platt = "method = \"platt\"\nscale = 1.5\noffset = -2.0\nthreshold = 0.7\n\
+                 at_prevalence = [{ prevalence = 0.01, predictive_value = 0.09, low = 0.05, high = 0.2 }]";
+    let read = Card::from_toml(&calibrated(platt)).unwrap().calibration;
+    assert_eq!((read.scale, read.offset, read.threshold), (Some(1.5), Some(-2.0), Some(0.7)));
+    for (from, to, words) in [
+        ("scale = 1.5", "scale = nan", "finite"),
+        ("offset = -2.0", "offset = inf", "finite"),
+        ("scale = 1.5", "scale = -1.5", "order"),
+        ("scale = 1.5\n", "", "needs `scale`"),
+        ("offset = -2.0\n", "", "needs `offset`"),
+        ("threshold = 0.7", "threshold = 1.7", "0..1"),
+        ("threshold = 0.7", "threshold = nan", "0..1"),
+        ("method = \"platt\"", "method = \"none\"", "no `scale`"),
+        ("method = \"platt\"", "method = \"temperature\"", "no `offset`"),
+        ("prevalence = 0.01", "prevalence = 1.01", "prevalence"),
+        ("low = 0.05", "low = 0.1", "lie within"),
+        ("high = 0.2", "high = nan", "lie within"),
+    ] {
+        assert!(platt.contains(from), "{from}");
+        let message = Card::from_toml(&calibrated(&platt.replacen(from, to, 1))).unwrap_err().to_string();
+        assert!(message.contains(words), "{to}: `{message}` should say `{words}`");
+    }
+    let none = "method = \"none\"\nthreshold = 0.5";
+    assert!(Card::from_toml(&calibrated(none)).unwrap_err().to_string().contains("threshold"));
+}
+
+#[test]
+fn a_figure_lies_in_its_interval() {
+    let figure = |value: &str| {
+        let (before, _) = OWN.split_once("[quality]").unwrap();
+        let text = format!(
+            "{before}[quality]\nnote = \"\"\n[[quality.measured]]\nmeasure = \"AUC\"\nvalue = {value}\nlow = 0.8\nhigh = 0.9\n\
+             unit = \"\"\ndata = \"\"\ndate = \"2026-11-24\"\ncommit = \"\"\n"
+        );
+        Card::from_toml(&text)
+    };
+    let card = figure("0.85").unwrap();
+    assert_eq!((card.quality.measured[0].low, card.quality.measured[0].high), (Some(0.8), Some(0.9)));
+    for value in ["0.7", "0.95", "nan"] {
+        assert!(figure(value).unwrap_err().to_string().contains("AUC"), "{value}");
+    }
 }

