@@ -21,6 +21,7 @@ mod work;
 
 use std::{collections::HashMap, fs, path::Path, process::ExitCode, time::Instant};
 
+use polygraph_core::evaluation::Bootstrap;
 use polygraph_models::{Engine, Provider};
 
 use crate::{
@@ -81,14 +82,15 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
             None => return Ok(ExitCode::from(INTERRUPTED)),
         }
     }
+    let bootstrap = Bootstrap { resamples: eval.resamples, ..Bootstrap::default() };
     if eval.calibrate {
-        print!("{}", calibrate::snippet(&manifest, &runs)?);
+        print!("{}", calibrate::snippet(&manifest, &runs, &bootstrap)?);
         if eval.out.is_none() {
             return Ok(ExitCode::SUCCESS);
         }
     }
     let about = circumstances::about(eval, split, &setup, &engine, began.elapsed())?;
-    let report = report::build(about, &manifest, &runs, &baselines);
+    let report = report::build(about, &manifest, &runs, &baselines, &bootstrap);
     if let Some(out) = &eval.out {
         write(out, &report)?;
     }

@@ -3,9 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use polygraph_core::evaluation::{Platt, positive_predictive_value, threshold_at};
+use polygraph_core::evaluation::{Bootstrap, Estimate, Figures, Platt, Ranking, Sample, threshold_at};
 
-use super::{manifest::Manifest, report::Calibration, work::Run};
+use super::{
+    manifest::Manifest,
+    report::{Calibration, predictive_values},
+    work::Run,
+};
 use crate::error::{Error, Result};
 
 /// Part of a corpus's genuine items that may alarm.
@@ -15,33 +19,40 @@ const FEWEST: usize = 20;
 /// The card's threshold has so many decimals; it is rounded up, so that no more alarm than may.
 const DECIMALS: f64 = 1e4;
 
-/// A judged item: corpus, logit, truth.
-type Judged<'a> = (&'a str, f64, bool);
+/// A judged item.
+#[derive(Clone, Copy)]
+struct Judged<'a> {
+    corpus: &'a str,
+    logit: f64,
+    manipulated: bool,
+    person: usize,
+}
 
 /// Lines of TOML for the card.
 ///
 /// # Errors
 /// When a class is missing or the scores run against the labels.
-pub fn snippet(manifest: &Manifest, runs: &[Run]) -> Result<String> {
+pub fn snippet(manifest: &Manifest, runs: &[Run], bootstrap: &Bootstrap) -> Result<String> {
     let outcomes = runs.iter().flat_map(|run| &run.outcomes);
     let judged: Vec<Judged<'_>> = outcomes
         .filter_map(|(number, outcome)| {
             let item = manifest.items.get(*number)?;
-            Some((item.corpus.as_str(), outcome.score()?.logit, item.manipulated))
+            let (corpus, manipulated, person) = (item.corpus.as_str(), item.manipulated, item.person);
+            Some(Judged { corpus, logit: outcome.score()?.logit, manipulated, person })
         })
         .collect();
-    let items: Vec<_> = judged.iter().map(|(_, logit, manipulated)| (*logit, *manipulated)).collect();
+    let items: Vec<_> = judged.iter().map(|one| (one.logit, one.manipulated)).collect();
     let fit = Platt::fit(&items).map_err(|why| Error::Calibration(why.to_string()))?;
     let (threshold, points) = threshold(&judged, &fit)?;
     let calibration = Calibration { scale: round(fit.scale, 6.0), offset: round(fit.offset, 6.0), threshold };
-    Ok(text(&calibration, &points, &judged))
+    Ok(text(&calibration, &points, &judged, bootstrap))
 }
 
 /// The largest of the 5 % points of the genuine corpora, as a probability, and all of them.
 fn threshold<'a>(judged: &[Judged<'a>], fit: &Platt) -> Result<(f64, Vec<Point<'a>>)> {
     let mut corpora: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (corpus, logit, _) in judged.iter().filter(|(_, _, manipulated)| !manipulated) {
-        corpora.entry(corpus).or_default().push(fit.p(*logit));
+    for one in judged.iter().filter(|one| !one.manipulated) {
+        corpora.entry(one.corpus).or_default().push(fit.p(one.logit));
     }
     let most = corpora.values().map(Vec::len).max().unwrap_or_default();
     let points: Vec<Point<'_>> = corpora
@@ -64,36 +75,36 @@ struct Point<'a> {
     p: f64,
 }
 
-fn text(calibration: &Calibration, points: &[Point<'_>], judged: &[Judged<'_>]) -> String {
+fn text(calibration: &Calibration, points: &[Point<'_>], judged: &[Judged<'_>], bootstrap: &Bootstrap) -> String {
     let Calibration { scale, offset, threshold } = *calibration;
-    let platt = Platt { scale, offset };
-    let rate = |class: bool| {
-        let own: Vec<_> = judged.iter().filter(|(_, _, manipulated)| *manipulated == class).collect();
-        own.iter().filter(|(_, logit, _)| platt.p(*logit) >= threshold).count() as f64 / own.len().max(1) as f64
-    };
-    let (tpr, fpr) = (rate(true), rate(false));
-    let ppv = |prevalence| positive_predictive_value(tpr, fpr, prevalence).map_or("none".into(), |v| format!("{v:.3}"));
-    let manipulated = judged.iter().filter(|(_, _, manipulated)| *manipulated).count();
-    let mut lines = Vec::new();
-    let mut line = |line: String| lines.push(line);
-    line(format!("# {} genuine and {manipulated} manipulated calibration items", judged.len() - manipulated));
+    let samples =
+        judged.iter().map(|one| Sample { score: one.logit, manipulated: one.manipulated, person: one.person });
+    let ranking = Ranking::new(samples);
+    let Figures { tpr, fpr, .. } = ranking.figures(&vec![1; ranking.persons()], Some(calibration.logit()));
+    let [genuine, manipulated] = ranking.counts();
+    let mut lines = vec![format!("# {genuine} genuine and {manipulated} manipulated calibration items")];
     for Point { corpus, items, counts, p } in points {
         let note = if *counts { "" } else { " (too few to count)" };
-        line(format!("# 5 % point of {corpus:?}, {items} genuine items: p = {p:.4}{note}"));
+        lines.push(format!("# 5 % point of {corpus:?}, {items} genuine items: p = {p:.4}{note}"));
     }
-    line("[calibration]".into());
-    line("method = \"platt\"".into());
-    line(format!("scale = {scale:?}"));
-    line(format!("offset = {offset:?}"));
-    line(format!("threshold = {threshold:?}"));
-    let (one, ten) = (ppv(0.01), ppv(0.1));
-    line(format!(
-        "note = \"p at even odds. At the threshold {:.1} % of manipulated and {:.1} % of genuine calibration items show \
-         signs: where 1 % of faces are manipulated, {one} of the alarms are right, where 10 % are, {ten}.\"",
-        100.0 * tpr,
-        100.0 * fpr
+    lines.extend(["[calibration]".into(), "method = \"platt\"".into()]);
+    lines.push(format!("scale = {scale:?}\noffset = {offset:?}\nthreshold = {threshold:?}"));
+    let percent = |rate: Option<f64>| 100.0 * rate.unwrap_or_default();
+    lines.push(format!(
+        "note = \"p at even odds: both classes weighed the same. At the threshold {:.1} % of manipulated and {:.1} % of \
+         genuine calibration items show signs.\"",
+        percent(tpr),
+        percent(fpr)
     ));
+    let values = predictive_values(&ranking, calibration.logit(), bootstrap);
+    lines.extend([0.01, 0.1].into_iter().zip(values).filter_map(|(prevalence, value)| Some(worth(prevalence, value?))));
     lines.join("\n") + "\n"
+}
+
+/// What a finding is worth at a prevalence.
+fn worth(prevalence: f64, Estimate { value, interval }: Estimate) -> String {
+    let range = interval.map(|[low, high]| format!("\nlow = {low:.3}\nhigh = {high:.3}")).unwrap_or_default();
+    format!("\n[[calibration.at_prevalence]]\nprevalence = {prevalence}\npredictive_value = {value:.3}{range}")
 }
 
 fn round(value: f64, digits: f64) -> f64 {
@@ -111,15 +122,18 @@ mod tests {
         let mut judged = Vec::new();
         for n in 0..100 {
             let noise = f64::from(n) / 50.0 - 1.0;
-            judged.extend([("a", noise, false), ("b", noise + 2.0, false), ("a", noise + 4.0, true)]);
+            let one = |corpus, logit, manipulated| Judged { corpus, logit, manipulated, person: n as usize };
+            judged.extend([one("a", noise, false), one("b", noise + 2.0, false), one("a", noise + 4.0, true)]);
         }
-        judged.push(("tiny", 9.0, false));
+        judged.push(Judged { corpus: "tiny", logit: 9.0, manipulated: false, person: 100 });
         let fit = Platt { scale: 1.0, offset: -2.0 };
         let (found, points) = threshold(&judged, &fit).unwrap();
         let b = points.iter().find(|point| point.corpus == "b").unwrap();
         assert!(found >= b.p && found < b.p + 2e-4, "{found} {}", b.p);
         assert!(points.iter().any(|point| point.corpus == "tiny" && !point.counts));
-        let text = text(&Calibration { scale: 1.0, offset: -2.0, threshold: found }, &points, &judged);
+        let calibration = Calibration { scale: 1.0, offset: -2.0, threshold: found };
+        let text = text(&calibration, &points, &judged, &Bootstrap::default());
         assert!(text.contains("scale = 1.0\noffset = -2.0\n") && text.contains("too few to count"), "{text}");
+        assert_eq!(text.matches("[[calibration.at_prevalence]]").count(), 2, "{text}");
     }
 }

@@ -4,7 +4,7 @@
 use std::{fs, time::Duration};
 
 use polygraph_core::results::NetworkRef;
-use polygraph_models::{Engine, card};
+use polygraph_models::{Engine, card, card::Calibration as CardCalibration};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
@@ -36,7 +36,7 @@ pub fn about(
         analysis_fps: setup.analysis_fps,
         networks: [CARD, FACES].into_iter().map(|name| network(engine, name)).collect::<Result<_>>()?,
         calibration: calibration()?,
-        terms: card(CARD)?.licence.terms.clone(),
+        terms: terms()?,
         seconds: took.as_secs_f64(),
         jobs: setup.jobs,
         resamples: eval.resamples,
@@ -54,10 +54,19 @@ fn network(engine: &std::sync::Arc<Engine>, name: &str) -> Result<NetworkRef> {
     })
 }
 
-/// What the card says a score means.
+/// What the card says a score means, where it says so to the end.
 fn calibration() -> Result<Option<Calibration>> {
-    card(CARD)?;
-    Ok(None)
+    let CardCalibration { scale, offset, threshold, .. } = &card(CARD)?.calibration;
+    // Temperature scaling has no offset.
+    let whole = scale.zip(*threshold);
+    Ok(whole.map(|(scale, threshold)| Calibration { scale, offset: offset.unwrap_or_default(), threshold }))
+}
+
+/// The card's terms, and what they leave open.
+fn terms() -> Result<String> {
+    let licence = &card(CARD)?.licence;
+    let caveat = licence.commercial_caveat().map(|caveat| format!(" Note: {caveat}."));
+    Ok(format!("{}{}", licence.terms, caveat.unwrap_or_default()))
 }
 
 /// The commit that the elements were built from: the plugin's version ends in it.

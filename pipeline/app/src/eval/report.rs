@@ -10,7 +10,7 @@ use polygraph_core::results::NetworkRef;
 use serde::Serialize;
 
 use super::{condition::Condition, manifest::Split, outcome::Outcome};
-pub use build::build;
+pub use build::{build, predictive_values};
 pub use fairness::Fairness;
 pub use group::{Group, Tally};
 
@@ -134,7 +134,7 @@ pub struct FalseAlarms {
     /// By what can be measured on a picture: a proxy.
     pub proxies: Vec<Fairness>,
     /// Right alarms per alarm when 1 % and 10 % of all items are manipulated.
-    pub ppv: [Option<f64>; 2],
+    pub ppv: [Option<Estimate>; 2],
     /// What was not looked at.
     pub not_assessed: &'static str,
 }

@@ -16,7 +16,7 @@ pub fn sections(report: &Report) -> String {
     let (Some(alarms), Some(calibration)) = (&first.false_alarms, report.about.calibration) else {
         return html + "<p>The network's card has no threshold: nothing can alarm.</p>";
     };
-    let ppv = alarms.ppv.map(|ppv| Unit::Percent.value_or_dash(ppv));
+    let ppv = alarms.ppv.map(|ppv| escape(&Unit::Percent.plain(ppv)));
     let _ = write!(
         html,
         "<p>Judged genuine items at p ≥ {}. Where 1 % of faces are manipulated, {} of alarms are right; where 10 % are, {}.\

@@ -7,7 +7,8 @@ use std::{
 };
 
 use polygraph_core::evaluation::{
-    Bootstrap, Decision, Persons, Platt, Ranking, Reliability, Sample, paired, positive_predictive_value, risk_coverage,
+    Bootstrap, Decision, Estimate, Figures, Persons, Platt, Ranking, Reliability, Sample, paired,
+    positive_predictive_value, risk_coverage,
 };
 
 use super::{
@@ -34,17 +35,24 @@ impl Calibration {
     }
 }
 
+/// The part of alarms that are right where 1 % and where 10 % of all items are manipulated.
+pub fn predictive_values(ranking: &Ranking, threshold: f64, bootstrap: &Bootstrap) -> [Option<Estimate>; 2] {
+    bootstrap.estimate(ranking.persons(), |drawn| {
+        let Figures { tpr, fpr, .. } = ranking.figures(drawn, Some(threshold));
+        [0.01, 0.1].map(|prevalence| positive_predictive_value(tpr?, fpr?, prevalence))
+    })
+}
+
 /// Puts a report together.
-pub fn build(about: About, manifest: &Manifest, runs: &[Run], baselines: &[Baseline]) -> Report {
-    let bootstrap = Bootstrap { resamples: about.resamples, ..Bootstrap::default() };
+pub fn build(about: About, manifest: &Manifest, runs: &[Run], baselines: &[Baseline], bootstrap: &Bootstrap) -> Report {
     let calibration = about.calibration;
     let conditions =
-        runs.iter().map(|run| measured(run, &ended(manifest, run), calibration.as_ref(), &bootstrap)).collect();
+        runs.iter().map(|run| measured(run, &ended(manifest, run), calibration.as_ref(), bootstrap)).collect();
     let first = runs.first().map(|run| ended(manifest, run)).unwrap_or_default();
     let mut report = Report {
         warnings: warnings(manifest, &about, &first),
         conditions,
-        baselines: baseline_figures(&first, baselines, &bootstrap),
+        baselines: baseline_figures(&first, baselines, bootstrap),
         small: Vec::new(),
         items: runs.iter().flat_map(|run| ended(manifest, run).into_iter().map(|one| line(run, one))).collect(),
         about,
@@ -73,10 +81,7 @@ fn measured(run: &Run, items: &[Ended<'_>], calibration: Option<&Calibration>, b
     let pairs = pairs(items);
     let ranking = Ranking::new(items.iter().filter_map(sample));
     let overall = Group::of("all", items, calibration, bootstrap);
-    let ppv = [0.01, 0.1].map(|prevalence| {
-        let (tpr, fpr) = (overall.judged.tpr?, overall.judged.fpr?);
-        positive_predictive_value(tpr.value, fpr.value, prevalence)
-    });
+    let ppv = calibration.map(|calibration| predictive_values(&ranking, calibration.logit(), bootstrap));
     Measured {
         condition: run.condition,
         title: run.condition.in_words(),
@@ -89,7 +94,7 @@ fn measured(run: &Run, items: &[Ended<'_>], calibration: Option<&Calibration>, b
         roc: thinned(&ranking.roc()),
         risk_coverage: calibration.and_then(|calibration| risk(items, calibration)),
         reliability: reliability(items, bootstrap),
-        false_alarms: calibration.map(|_| false_alarms(items, ppv, bootstrap)),
+        false_alarms: ppv.map(|ppv| false_alarms(items, ppv, bootstrap)),
         overall,
     }
 }
@@ -159,7 +164,7 @@ fn reliability(items: &[Ended<'_>], bootstrap: &Bootstrap) -> Option<Calibrated>
     Some(Calibrated { ece: reliability.ece(numbers.len(), bootstrap), bins: reliability.bins() })
 }
 
-fn false_alarms(items: &[Ended<'_>], ppv: [Option<f64>; 2], bootstrap: &Bootstrap) -> FalseAlarms {
+fn false_alarms(items: &[Ended<'_>], ppv: [Option<Estimate>; 2], bootstrap: &Bootstrap) -> FalseAlarms {
     let judged = |(item, outcome): &&Ended<'_>| !item.manipulated && outcome.score().is_some();
     let genuine: Vec<Ended<'_>> = items.iter().filter(judged).copied().collect();
     let persons =
@@ -257,7 +262,7 @@ fn warnings(manifest: &Manifest, about: &About, first: &[Ended<'_>]) -> Vec<Stri
         warnings.push(format!("at most {limit} items of each corpus and label were taken (--limit)"));
     }
     if about.calibration.is_none() {
-        warnings.push("the network's card has no calibration: there are no probabilities and no alarms".into());
+        warnings.push("the network's card has no calibration with a threshold: nothing alarms".into());
     }
     let mut people: HashMap<usize, usize> = HashMap::new();
     first.iter().for_each(|(item, _)| *people.entry(item.person).or_default() += 1);

@@ -40,11 +40,6 @@ impl Tally {
             Status::Unreadable { .. } => self.unreadable += 1,
         }
     }
-
-    /// Whether the sum closes.
-    pub fn closes(&self) -> bool {
-        self.items == self.judged + self.not_judged.values().sum::<usize>() + self.not_found + self.unreadable
-    }
 }
 
 /// What became of a group's items.
@@ -114,4 +109,62 @@ pub fn sample((item, outcome): &Ended<'_>) -> Option<Sample> {
 
 fn last(item: &Item) -> Sample {
     Sample { score: f64::NEG_INFINITY, manipulated: item.manipulated, person: item.person }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::eval::{
+        manifest::{Kind, Split},
+        outcome::Score,
+    };
+
+    fn item(manipulated: bool, person: usize) -> Item {
+        Item {
+            path: String::new(),
+            manipulated,
+            person,
+            corpus: "c".into(),
+            manipulation: String::new(),
+            split: Split::Test,
+            pair: None,
+            kind: Kind::Still,
+            file: Err(String::new()),
+        }
+    }
+
+    fn outcome(status: Status) -> Outcome {
+        Outcome { status, traits: None }
+    }
+
+    fn judged(logit: f64) -> Outcome {
+        outcome(Status::Judged(Score { logit, p: None, signs: None, pictures: 1, at_ns: 0 }))
+    }
+
+    #[test]
+    fn every_item_counts_once_and_inconclusive_ones_raise_no_alarm() {
+        let not_judged = |reason: &str| outcome(Status::NotJudged { reason: reason.into() });
+        let all = [
+            (item(false, 0), judged(-1.0)),
+            (item(false, 1), outcome(Status::NotFound)),
+            (item(true, 0), judged(2.0)),
+            (item(true, 2), not_judged("too_small")),
+            (item(true, 2), not_judged("too_small")),
+            (item(true, 3), Outcome::unreadable("gone")),
+        ];
+        let ended: Vec<Ended<'_>> = all.iter().map(|(item, outcome)| (item, outcome)).collect();
+        let calibration = Calibration { scale: 1.0, offset: 0.0, threshold: 0.5 };
+        let group = Group::of("g", &ended, Some(&calibration), &Bootstrap::default());
+        let Counts { persons, genuine, manipulated } = &group.counts;
+        assert_eq!((*persons, genuine.items, manipulated.items, group.persons_with_both), (4, 2, 4, 1));
+        for tally in [genuine, manipulated] {
+            let sum = tally.judged + tally.not_judged.values().sum::<usize>() + tally.not_found + tally.unreadable;
+            assert_eq!(tally.items, sum);
+        }
+        assert_eq!(manipulated.not_judged["too_small"], 2);
+        assert_eq!(group.coverage, 2.0 / 6.0);
+        let tpr = [&group.judged, &group.all].map(|figures| figures.tpr.unwrap().value);
+        assert_eq!(tpr, [1.0, 0.25]);
+        assert_eq!(group.all.fpr.unwrap().value, 0.0);
+    }
 }
