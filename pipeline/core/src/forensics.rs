@@ -108,7 +108,7 @@ impl Judge {
             logit: Some(joined),
             picture_logit: Some(logit),
             pictures,
-            signs: p.zip(self.calibration).map(|(p, calibration)| p >= calibration.threshold()),
+            signs: p.zip(self.calibration).and_then(|(p, calibration)| calibration.signs(p)),
             reason_not: None,
         })
     }

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run in words, for people at a terminal: who was seen when, what was said, where the cuts are.
 
+mod judged;
+
 use std::{collections::BTreeMap, fmt};
 
 use serde::Serialize;
 
-use crate::record::Record;
+use crate::{record::Record, results::Face};
+
+pub use judged::{Judged, Verdict};
 
 /// Columns that a line of text may take.
 const COLUMNS: usize = 100;
@@ -35,8 +39,8 @@ pub struct Found {
     pub cuts: usize,
 }
 
-/// When a face was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// When a face was seen, and whether it shows signs of manipulation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Track {
     /// Its identity.
     pub track: u64,
@@ -46,6 +50,9 @@ pub struct Track {
     pub last_ns: u64,
     /// Analysed pictures with it.
     pub pictures: u64,
+    /// Signs of manipulation; absent when nobody looked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub manipulation: Option<Judged>,
 }
 
 /// One face, from its first analysed picture to its last.
@@ -54,6 +61,19 @@ struct Seen {
     first_ns: u64,
     last_ns: u64,
     frames: u64,
+    judged: Option<Judged>,
+}
+
+impl Seen {
+    fn take(&mut self, pts_ns: u64, face: &Face) {
+        self.last_ns = pts_ns;
+        self.frames += 1;
+        match (&mut self.judged, &face.manipulation) {
+            (Some(judged), Some(found)) => judged.take(found),
+            (None, Some(found)) => self.judged = Some(Judged::first(found)),
+            (_, None) => {}
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -69,10 +89,8 @@ impl Report {
             Record::Frame(frame) => {
                 self.frames += 1;
                 for face in &frame.faces {
-                    let new = Seen { first_ns: frame.pts_ns, last_ns: frame.pts_ns, frames: 0 };
-                    let seen = self.tracks.entry(face.track).or_insert(new);
-                    seen.last_ns = frame.pts_ns;
-                    seen.frames += 1;
+                    let new = Seen { first_ns: frame.pts_ns, last_ns: frame.pts_ns, frames: 0, judged: None };
+                    self.tracks.entry(face.track).or_insert(new).take(frame.pts_ns, face);
                 }
                 let integrated = frame.audio.as_ref().and_then(|audio| audio.loudness.integrated_lufs);
                 self.integrated_lufs = integrated.or(self.integrated_lufs);
@@ -93,11 +111,12 @@ impl Report {
 
     /// When each face was seen, in order of their identities.
     pub fn tracks(&self) -> impl Iterator<Item = Track> + '_ {
-        self.tracks.iter().map(|(track, Seen { first_ns, last_ns, frames })| Track {
+        self.tracks.iter().map(|(track, Seen { first_ns, last_ns, frames, judged })| Track {
             track: *track,
             first_ns: *first_ns,
             last_ns: *last_ns,
             pictures: *frames,
+            manipulation: judged.clone(),
         })
     }
 
@@ -115,11 +134,29 @@ impl Report {
         long.sort_by_key(|(_, seen)| seen.first_ns);
         for (track, seen) in &long {
             let (first, last) = (Clock(seen.first_ns), Clock(seen.last_ns));
-            writeln!(f, "  {first} to {last}  face {track}, in {} pictures", seen.frames)?;
+            write!(f, "  {first} to {last}  face {track}, in {} pictures", seen.frames)?;
+            seen.judged.iter().try_for_each(|judged| write!(f, "{judged}"))?;
+            writeln!(f)?;
         }
         match self.tracks.len() - long.len() {
-            0 => Ok(()),
-            shorter => writeln!(f, "  and {shorter} shorter ones"),
+            0 => {}
+            shorter => writeln!(f, "  and {shorter} shorter ones{}", self.of_others(&long))?,
+        }
+        let judged =
+            |verdict| self.tracks.values().filter_map(|seen| seen.judged.as_ref()).any(|j| j.verdict == verdict);
+        if judged(Verdict::NotCalibrated) {
+            writeln!(f, "  Scores for signs of manipulation are not calibrated: nothing can be said of them")?;
+        }
+        Ok(())
+    }
+
+    /// Signs of manipulation in faces that aren't listed must not get lost.
+    fn of_others(&self, listed: &[(&u64, &Seen)]) -> String {
+        let others = self.tracks.iter().filter(|(track, _)| listed.iter().all(|(known, _)| known != track));
+        let signs = |seen: &Seen| seen.judged.as_ref().is_some_and(|judged| judged.verdict == Verdict::SignsFound);
+        match others.filter(|(_, seen)| signs(seen)).count() {
+            0 => String::new(),
+            count => format!(", {count} of them with signs of manipulation"),
         }
     }
 
@@ -187,7 +224,7 @@ mod tests {
     use super::*;
     use crate::{
         record::{Frame, Shot, Transcript, WordTimes},
-        results::{Face, FacePoints, TransitionKind},
+        results::{Face, FacePoints, Manipulation, ReasonNot, TransitionKind},
     };
 
     const S: u64 = 1_000_000_000;
@@ -242,6 +279,65 @@ mod tests {
             "Faces: 2 tracks in 2 analysed pictures\n  0:01.0 to 0:03.0  face 4, in 2 pictures\n  and 1 shorter ones\n\
              Speech: 1 utterances\n  0:02.0  half of it\nCuts: 1\n  1:01.0\n"
         );
+    }
+
+    /// Two pictures of a face, of which this was found.
+    fn judged(track: u64, found: [Manipulation; 2]) -> Vec<Record> {
+        let with = |(n, found): (u64, Manipulation)| {
+            let Record::Frame(mut frame) = frame(n * 2 * S, &[track]) else { panic!("no frame") };
+            frame.faces[0].manipulation = Some(found);
+            Record::Frame(frame)
+        };
+        (0..).zip(found).map(with).collect()
+    }
+
+    fn scored(p: Option<f32>, signs: Option<bool>) -> Manipulation {
+        Manipulation { p, logit: Some(1.0), picture_logit: Some(1.0), pictures: 1, signs, reason_not: None }
+    }
+
+    #[test]
+    fn says_of_each_face_what_was_found() {
+        let none = Manipulation::default();
+        let refused = |reason| Manipulation { reason_not: Some(reason), ..none };
+        for (found, words) in [
+            (
+                [scored(Some(0.9), Some(true)), scored(Some(0.1), Some(false))],
+                ": signs of manipulation found in 1 of 2 pictures\n",
+            ),
+            ([scored(Some(0.2), Some(false)); 2], ": no signs of manipulation found in 2 pictures\n"),
+            (
+                [scored(Some(0.2), Some(false)), refused(ReasonNot::Blurred)],
+                ": no signs of manipulation found in 1 pictures\n",
+            ),
+            ([refused(ReasonNot::TooSmall); 2], ": could not be judged (too small)\n"),
+            (
+                [scored(None, None); 2],
+                "in 2 pictures\n  Scores for signs of manipulation are not calibrated: nothing can be said of them\n",
+            ),
+        ] {
+            let text = told(&judged(7, found));
+            assert!(text.contains(words), "{text}");
+            assert!(!text.contains("fake") && !text.contains("authentic"));
+        }
+        let mut short = judged(7, [scored(Some(0.9), Some(true)), none]);
+        short.truncate(1);
+        assert!(told(&short).contains("and 1 shorter ones, 1 of them with signs of manipulation"));
+    }
+
+    #[test]
+    fn the_summary_has_the_figures_of_each_face() {
+        let mut report = Report::default();
+        let refused = Manipulation { reason_not: Some(ReasonNot::Profile), ..Manipulation::default() };
+        for record in judged(7, [scored(Some(0.75), Some(true)), refused]) {
+            report.take(&record);
+        }
+        let tracks: Vec<_> = report.tracks().collect();
+        let text = serde_json::to_value(&tracks[0].manipulation).unwrap();
+        let want = serde_json::json!({
+            "verdict": "signs_found", "scored": 1, "with_signs": 1, "highest_p": 0.75, "highest_logit": 1.0,
+            "not_judged": {"profile": 1},
+        });
+        assert_eq!(text, want);
     }
 
     #[test]

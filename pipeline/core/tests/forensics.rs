@@ -71,13 +71,16 @@ fn a_time_that_goes_back_begins_anew_and_one_that_stands_replaces() {
 
 #[test]
 fn a_calibrated_score_is_a_probability_and_a_finding() {
-    let calibration = Calibration::new(2.0, -1.0, 0.5).unwrap();
+    let calibration = Calibration::new(2.0, -1.0, Some(0.5)).unwrap();
     let mut judge = Judge::new(JoinOptions::default(), Some(calibration));
     let known = judge.judge(score(0, 0.5, 0.5)).unwrap();
     assert_eq!((known.p, known.signs), (Some(0.5), Some(true)), "at the threshold there are signs");
     judge.cut();
     let known = judge.judge(score(0, 0.4, 0.5)).unwrap();
     assert!(known.p.unwrap() < 0.5 && known.signs == Some(false));
+    let without = Calibration::new(2.0, -1.0, None).unwrap();
+    let known = Judge::new(JoinOptions::default(), Some(without)).judge(score(0, 0.5, 0.5)).unwrap();
+    assert_eq!((known.p, known.signs), (Some(0.5), None), "no threshold, no finding");
     for extreme in [f32::MAX, f32::MIN] {
         judge.cut();
         let p = judge.judge(score(0, extreme, 0.5)).unwrap().p.unwrap();
@@ -96,7 +99,7 @@ fn what_makes_no_calibration_is_refused() {
         (1.0, 0.0, 1.1),
         (1.0, 0.0, f64::NAN),
     ] {
-        assert!(Calibration::new(scale, offset, threshold).is_err(), "{scale} {offset} {threshold}");
+        assert!(Calibration::new(scale, offset, Some(threshold)).is_err(), "{scale} {offset} {threshold}");
     }
 }
 

@@ -2,18 +2,19 @@
 //! From a track's logit to a probability and a finding.
 
 /// Platt scaling (Platt, 1999) of a track's logit, `p = sigmoid(scale * logit + offset)`, and the least `p` that is
-/// called a sign of manipulation.
+/// called a sign of manipulation; without one there are probabilities and no findings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
     scale: f64,
     offset: f64,
-    threshold: f32,
+    threshold: Option<f32>,
 }
 
 /// Numbers that make no calibration.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[error(
-    "scale {scale}, offset {offset} and threshold {threshold} make no calibration: scale must be over 0, all finite, the threshold within 0..1"
+    "scale {scale}, offset {offset} and threshold {threshold:?} make no calibration: the scale must be over 0, all \
+     finite, the threshold within 0..1"
 )]
 pub struct BadCalibration {
     /// The slope.
@@ -21,7 +22,7 @@ pub struct BadCalibration {
     /// The intercept.
     pub offset: f64,
     /// The least probability that counts.
-    pub threshold: f64,
+    pub threshold: Option<f64>,
 }
 
 impl Calibration {
@@ -30,10 +31,11 @@ impl Calibration {
     /// # Errors
     /// [`BadCalibration`] when a number isn't finite, the slope would turn the order of scores round, or the threshold
     /// is no probability.
-    pub fn new(scale: f64, offset: f64, threshold: f64) -> Result<Self, BadCalibration> {
-        let sound = scale.is_finite() && scale > 0.0 && offset.is_finite() && (0.0..=1.0).contains(&threshold);
+    pub fn new(scale: f64, offset: f64, threshold: Option<f64>) -> Result<Self, BadCalibration> {
+        let probable = threshold.is_none_or(|threshold| (0.0..=1.0).contains(&threshold));
+        let sound = scale.is_finite() && scale > 0.0 && offset.is_finite() && probable;
         if sound {
-            Ok(Self { scale, offset, threshold: threshold as f32 })
+            Ok(Self { scale, offset, threshold: threshold.map(|threshold| threshold as f32) })
         } else {
             Err(BadCalibration { scale, offset, threshold })
         }
@@ -44,8 +46,8 @@ impl Calibration {
         (1.0 / (1.0 + (-(self.scale * f64::from(logit) + self.offset)).exp())) as f32
     }
 
-    /// The least probability that is called a sign of manipulation.
-    pub fn threshold(&self) -> f32 {
-        self.threshold
+    /// Whether a probability is called a sign of manipulation; `None` without a threshold.
+    pub fn signs(&self, p: f32) -> Option<bool> {
+        self.threshold.map(|threshold| p >= threshold)
     }
 }

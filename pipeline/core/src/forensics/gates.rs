@@ -9,11 +9,11 @@ use crate::results::{FacePoints, ReasonNot};
 pub struct Measures {
     /// Side of the face's square in the picture, in shown pixels.
     pub side_px: f32,
-    /// Fine detail against contrast, from 0 (blurred) to about 1 (noise); see the caller for its scale.
+    /// Fine detail against contrast, from 0 (blurred) to 1 (noise): see `polyforensics` for how it is measured.
     pub sharpness: f32,
     /// How far the face looks at the camera, 0..1: see [`frontality`].
     pub frontality: f32,
-    /// The part of the face that compression left without any detail, 0..1.
+    /// The part of the face that was left without any fine detail, 0..1: see `polyforensics`.
     pub compression: f32,
     /// The part of the face's square that lies outside of the picture, 0..1.
     pub padding: f32,
