@@ -30,6 +30,7 @@ use crate::{
     error::{Error, Result},
     publish,
 };
+pub use graph::discard;
 use graph::{Graph, Step};
 use input::Input;
 use outputs::Outputs;
@@ -73,7 +74,7 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
                 code = ExitCode::FAILURE;
             }
         }
-        if INTERRUPTS.load(Ordering::Relaxed) > 0 {
+        if interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
     }
@@ -97,7 +98,7 @@ fn folders(analyze: &Analyze, inputs: &[Result<Input>]) -> Vec<PathBuf> {
 }
 
 /// The first Ctrl-C ends the stream in order, with all that was found; the second ends the process.
-fn stop_on_ctrl_c() {
+pub fn stop_on_ctrl_c() {
     let handler = || {
         if INTERRUPTS.fetch_add(1, Ordering::Relaxed) > 0 {
             std::process::exit(INTERRUPTED.into());
@@ -106,6 +107,11 @@ fn stop_on_ctrl_c() {
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("polygraph: Ctrl-C will end the run at once: {error}");
     }
+}
+
+/// Whether the user asked to stop.
+pub fn interrupted() -> bool {
+    INTERRUPTS.load(Ordering::Relaxed) > 0
 }
 
 /// One input. `Some` is a failure of the run, after everything found until then was written.
@@ -175,7 +181,7 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
             Step::Idle => {}
             Step::Ended(failure) => return Ok(failure),
         }
-        if INTERRUPTS.load(Ordering::Relaxed) > 0 {
+        if interrupted() {
             graph.end_early();
         }
         progress.show(graph, outputs.report_counts());

@@ -6,7 +6,12 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use polygraph_models::Provider;
 
-use crate::{analyze, doctor, error::Result, models, publish};
+use crate::{
+    analyze, doctor,
+    error::Result,
+    eval::{self, Condition},
+    models, publish,
+};
 
 /// Watches and listens to streams and files and says what is shown and what is said.
 #[derive(Parser)]
@@ -20,6 +25,9 @@ struct Cli {
 enum Command {
     /// Analyse files or URIs: events.ndjson, transcript.vtt and summary.json
     Analyze(Analyze),
+    /// Measure how good the shipped analysers are on a folder of labelled faces: eval.json and eval.html
+    #[command(after_long_help = eval::FOLDER)]
+    Eval(Eval),
     /// Send the events of a file to Kafka, under the ids they have
     Replay(Replay),
     /// List, fetch, verify and check networks
@@ -71,6 +79,42 @@ pub struct Kafka {
     pub timeout: Duration,
 }
 
+/// `polygraph eval`.
+#[derive(Args, Clone)]
+pub struct Eval {
+    /// The evaluation folder, with its manifest.csv
+    pub folder: PathBuf,
+    /// Folder for eval.json and eval.html
+    #[arg(long, value_name = "DIR", required_unless_present = "calibrate")]
+    pub out: Option<PathBuf>,
+    /// What is done to the pictures, one run each, with commas between: clean, qp34, qp38, qp42 (H.264 at that
+    /// quantiser), half (half the size and back), noise, moving38 (stills moving through a 640x360 picture, H.264)
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "clean")]
+    pub conditions: Vec<Condition>,
+    /// Take at most so many items of each corpus and label
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+    /// Instead of measuring on the test items, fit scale, offset and threshold to the calibration items and print them
+    /// as lines for the network's card
+    #[arg(long)]
+    pub calibrate: bool,
+    /// How many pictures of a clip are searched for faces each second; stills are all looked at
+    #[arg(long, value_name = "FPS", default_value_t = 5.0, value_parser = fps)]
+    pub analysis_fps: f64,
+    /// Pipelines side by side; default: one for each core
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub jobs: Option<usize>,
+    /// Resamples of each interval
+    #[arg(long, value_name = "N", default_value_t = 1000, hide_short_help = true)]
+    pub resamples: usize,
+    /// What runs the networks: auto, cpu, cuda or tensorrt
+    #[arg(long, default_value_t = Provider::Auto)]
+    pub provider: Provider,
+    /// Print errors only
+    #[arg(long, short)]
+    pub quiet: bool,
+}
+
 /// `polygraph replay`.
 #[derive(Args)]
 pub struct Replay {
@@ -91,6 +135,13 @@ fn fps(text: &str) -> Result<f64, String> {
     }
 }
 
+fn jobs(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(jobs) if (1..=256).contains(&jobs) => Ok(jobs),
+        _ => Err("a number from 1 to 256".into()),
+    }
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
@@ -102,6 +153,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Analyze(analyze) => analyze::run(&analyze),
+        Command::Eval(eval) => eval::run(&eval),
         Command::Replay(replay) => publish::replay(&replay),
         Command::Models(command) => models::run(&command),
         Command::Doctor(doctor) => doctor::run(&doctor),

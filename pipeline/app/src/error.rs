@@ -24,6 +24,12 @@ pub enum Error {
     /// Kafka's settings.
     #[error("Kafka: {0}")]
     Delivery(#[from] polygraph_delivery::Error),
+    /// A flaw of an evaluation folder's manifest; `column` is empty where the whole line is wrong.
+    #[error("{path}, line {line}{}: {why}", if column.is_empty() { String::new() } else { format!(", column `{column}`") })]
+    Manifest { path: String, line: u64, column: &'static str, why: String },
+    /// Scores that can't be made probabilities.
+    #[error("calibration: {0}")]
+    Calibration(String),
     /// An event that isn't one of ours.
     #[error("{path}, line {line}: {why}")]
     Event { path: String, line: usize, why: String },

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The command `polygraph`: analyse files and streams, keep the networks, replay events, look at the machine.
+//! The command `polygraph`: analyse files and streams, evaluate, keep the networks, replay events, look at the machine.
 
 mod analyze;
 mod cli;
 mod doctor;
 mod error;
+mod eval;
 mod models;
 mod publish;
 

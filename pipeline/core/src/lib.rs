@@ -6,6 +6,7 @@
 
 pub mod accounting;
 pub mod cut;
+pub mod evaluation;
 pub mod event;
 pub mod forensics;
 pub mod geometry;

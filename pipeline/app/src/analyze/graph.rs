@@ -302,7 +302,8 @@ fn kind(pad: &gst::Pad) -> Option<&'static str> {
     }
 }
 
-fn discard(source: &gst::Element, pad: &gst::Pad) {
+/// Gives a decoder's pad to nobody.
+pub fn discard(source: &gst::Element, pad: &gst::Pad) {
     let Some(pipeline) = source.parent().and_downcast::<gst::Bin>() else { return };
     let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build();
     if let Ok(sink) = sink

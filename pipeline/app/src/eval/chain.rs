@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The shipped analysers, with a condition before them: what stills and clips have in common.
+
+use std::{sync::Arc, time::Duration};
+
+use gst::{ElementFactory, prelude::*};
+
+use super::{
+    Setup,
+    condition::Condition,
+    degrade::{self, Psnr},
+    observe::Observer,
+};
+use crate::{
+    analyze::interrupted,
+    error::{Error, Result},
+};
+
+/// How often somebody looks whether the user wants to stop.
+const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// A pipeline that nothing passes for so long is over.
+const STALLED: Duration = Duration::from_secs(60);
+
+/// How a pipeline ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    /// All of it was seen.
+    Whole,
+    /// An error; the message.
+    Broken(String),
+    /// The user asked to stop.
+    Interrupted,
+}
+
+/// A pipeline that ends in the analysers.
+pub struct Chain {
+    /// The pipeline, which stops when this is dropped.
+    pub pipeline: gst::Pipeline,
+    /// What the source is linked to.
+    pub head: gst::Element,
+    /// What was seen.
+    pub observer: Arc<Observer>,
+}
+
+/// What differs between stills and clips.
+pub struct Shape {
+    /// Stills, `SPACING_NS` apart, or one clip.
+    pub stills: bool,
+    /// Pictures a second that are searched for faces; 0 is every one.
+    pub analysis_fps: f64,
+    /// Pictures after which an encoder starts anew.
+    pub key_interval: u32,
+}
+
+impl Chain {
+    /// Builds `[head ! condition] ! (polyscene for clips) ! polyface ! polyforensics ! sink`, in no pipeline's hurry yet.
+    pub fn build(setup: &Setup, condition: Condition, shape: &Shape, psnr: &Arc<Psnr>) -> Result<Self> {
+        let failed = |error: gst::glib::BoolError| Error::GStreamer(error.message.to_string());
+        let observer = Arc::new(Observer::default());
+        let caps = gst::Caps::builder("video/x-raw").field("format", "I420").build();
+        let head = ElementFactory::make("capsfilter").property("caps", caps).build().map_err(failed)?;
+        let worse = degrade::elements(condition, shape.key_interval).map_err(|error| {
+            let needed = "`apt-get install gstreamer1.0-plugins-ugly gstreamer1.0-libav` brings what conditions need";
+            Error::GStreamer(format!("{}; {needed}", error.message))
+        })?;
+        degrade::compare(&worse, &observer.shown, psnr);
+        let mut elements = vec![head.clone()];
+        elements.extend(worse);
+        if !shape.stills {
+            elements.push(ElementFactory::make("polyscene").build().map_err(failed)?);
+        }
+        let provider = setup.provider.as_str();
+        let face = ElementFactory::make("polyface")
+            .property("analysis-fps", shape.analysis_fps)
+            .property("roi-meta", false)
+            .property_from_str("provider", provider);
+        elements.push(face.build().map_err(failed)?);
+        elements.push(
+            ElementFactory::make("polyforensics").property_from_str("provider", provider).build().map_err(failed)?,
+        );
+        elements.push(observer.sink(shape.stills).upcast());
+        let pipeline = gst::Pipeline::new();
+        pipeline.add_many(&elements).map_err(failed)?;
+        gst::Element::link_many(&elements).map_err(failed)?;
+        Ok(Self { pipeline, head, observer })
+    }
+
+    /// Lets it run.
+    pub fn play(&self) -> Result<(), String> {
+        match self.pipeline.set_state(gst::State::Playing) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.error().unwrap_or_else(|| error.to_string())),
+        }
+    }
+
+    /// The first error on the bus.
+    pub fn error(&self) -> Option<String> {
+        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
+        match message.view() {
+            gst::MessageView::Error(error) => Some(words(&error.error())),
+            _ => None,
+        }
+    }
+
+    /// Waits for its end. `progress` says how far it is; where that stands still too long, the end has come.
+    pub fn wait(&self, mut progress: impl FnMut() -> u64) -> End {
+        let Some(bus) = self.pipeline.bus() else { return End::Broken("a pipeline has no bus".into()) };
+        let (mut last, mut moved) = (progress(), std::time::Instant::now());
+        loop {
+            let kinds = [gst::MessageType::Error, gst::MessageType::Eos];
+            if let Some(message) = bus.timed_pop_filtered(TURN, &kinds) {
+                return match message.view() {
+                    gst::MessageView::Error(error) => End::Broken(words(&error.error())),
+                    _ => End::Whole,
+                };
+            }
+            if interrupted() {
+                return End::Interrupted;
+            }
+            let now = progress();
+            if now != last {
+                (last, moved) = (now, std::time::Instant::now());
+            } else if moved.elapsed() > STALLED {
+                return End::Broken(format!("nothing came for {} s", STALLED.as_secs()));
+            }
+        }
+    }
+}
+
+fn words(error: &gst::glib::Error) -> String {
+    error.message().lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        if self.pipeline.set_state(gst::State::Null).is_err() {
+            eprintln!("polygraph: a pipeline doesn't stop in order");
+        }
+    }
+}
