@@ -33,7 +33,7 @@ pub struct Card {
     pub reference: String,
     /// Where its files come from: a package, or this repository.
     pub source: Source,
-    /// Its files; exactly one has the role `network`.
+    /// Its files; one for each precision has the role `network`.
     pub files: Vec<File>,
     /// Terms of use.
     pub licence: Licence,
@@ -223,7 +223,7 @@ pub enum Precision {
 }
 
 impl Card {
-    /// The file that holds the graph.
+    /// The file that holds the graph: the first, where there is one for each precision.
     pub fn network(&self) -> Option<&File> {
         self.files.iter().find(|file| file.role == Role::Network)
     }

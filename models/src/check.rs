@@ -11,7 +11,7 @@ use std::{
 
 use crate::{
     Error, Result,
-    card::{Card, Target},
+    card::{Card, Role, Target},
     engine,
     store::{Store, digest, external},
 };
@@ -67,7 +67,7 @@ pub fn check(file: &Path, card: &Card) -> Result<Report> {
     let mut report = Report {
         file: file.to_owned(),
         card: (card.name.clone(), card.version.clone()),
-        same_file: card.network().is_some_and(|network| network.sha256 == sha256),
+        same_file: card.files.iter().any(|file| file.role == Role::Network && file.sha256 == sha256),
         sha256,
         faults: vec![],
     };

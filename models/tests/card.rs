@@ -94,7 +94,7 @@ fn digests_sizes_and_roles_are_checked() {
     refused("sha256 = \"1a153a22", "sha256 = \"1A153A22", "64 lower-case hexadecimal");
     refused("archive_sha256 = \"7b7f", "archive_sha256 = \"7b7", "archive_sha256");
     refused("bytes = 2327524", "bytes = 0", "0 bytes");
-    refused("role = \"network\"", "role = \"extra\"", "0 files with the role `network`");
+    refused("role = \"network\"", "role = \"extra\"", "no file with the role `network`");
 }
 
 #[test]

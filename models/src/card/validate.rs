@@ -101,9 +101,14 @@ impl Card {
                 return Err(format!("`{}` can't have 0 bytes", file.name));
             }
         }
-        match self.files.iter().filter(|file| file.role == Role::Network).count() {
-            1 => Ok(()),
-            n => Err(format!("it has {n} files with the role `network`, not one")),
+        let mut networks = self.files.iter().filter(|file| file.role == Role::Network).peekable();
+        if networks.peek().is_none() {
+            return Err("it has no file with the role `network`".into());
+        }
+        // A second precision is a second file, for the providers that it is made for.
+        match networks.find(|file| self.variants.iter().all(|variant| variant.file != file.name)) {
+            Some(file) => Err(format!("no variant runs `{}`", file.name)),
+            None => Ok(()),
         }
     }
 
