@@ -186,8 +186,8 @@ fn a_changed_byte_of_our_own_weights_is_refused_by_name_and_mended() {
     bytes[1000] ^= 1;
     fs::write(&path, bytes).unwrap();
     let message = one_line(store.verify(own));
-    assert!(message.contains("face-forensics.onnx") && message.contains("`face-forensics`"), "{message}");
-    assert_eq!(store.state(own).unwrap(), State::Changed("face-forensics.onnx".into()));
+    assert!(message.contains("face-forensics.int8.onnx") && message.contains("`face-forensics`"), "{message}");
+    assert_eq!(store.state(own).unwrap(), State::Changed("face-forensics.int8.onnx".into()));
     fetch(&store, own).unwrap();
     store.verify(own).unwrap();
 }
@@ -199,7 +199,7 @@ fn weights_that_the_binary_does_not_have_are_refused_by_name() {
     let mut other = own.clone();
     other.files[0].sha256 = sha256(b"others");
     let message = one_line(fetch(&store, &other));
-    assert!(message.contains("face-forensics.onnx") && message.contains("SHA-256"), "{message}");
+    assert!(message.contains("face-forensics.int8.onnx") && message.contains("SHA-256"), "{message}");
     other.files[0].path = "models/weights/none.onnx".into();
     let message = one_line(fetch(&store, &other));
     assert!(message.contains("none.onnx") && message.contains("built without it"), "{message}");
