@@ -9,6 +9,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use polygraph_models::{
     Engine, Provider, Result,
     blazeface::{DetectOptions, FaceDetector},
+    forensics::{FaceCrop, FaceForensics},
     moonshine::Recogniser,
     picture::{Matrix, Picture, PixelFormat, Region},
     silero::{VoiceActivity, WINDOW},
@@ -78,6 +79,27 @@ fn faces(criterion: &mut Criterion) -> Result<()> {
     Ok(())
 }
 
+/// Faces of some sizes in 720p: what is cut out, and what the network makes of it.
+fn forensics(criterion: &mut Criterion) -> Result<()> {
+    let network = FaceForensics::load(&Engine::shared(Provider::Cpu)?)?;
+    let planes = Planes::hd();
+    for format in [PixelFormat::I420, PixelFormat::Nv12] {
+        let picture = planes.picture(format);
+        for side in [64.0, 120.0, 250.0, 500.0f32] {
+            let rect = [0.3, 0.1, side / 0.95 / 1280.0, side / 0.95 / 720.0];
+            let cut = || FaceCrop::new(black_box(&picture), rect, [0.35, 0.2], [0.4, 0.22]);
+            criterion.bench_function(&format!("crop a face of {side} pixels from 720p {format:?}"), |bencher| {
+                bencher.iter(cut);
+            });
+        }
+    }
+    let crop = FaceCrop::new(&planes.picture(PixelFormat::I420), [0.3, 0.1, 0.2, 0.3], [0.35, 0.2], [0.4, 0.22])?;
+    criterion.bench_function("signs of manipulation in a face", |bencher| {
+        bencher.iter(|| network.score(black_box(std::slice::from_ref(&crop))));
+    });
+    Ok(())
+}
+
 fn sound(criterion: &mut Criterion) -> Result<()> {
     let engine = Engine::shared(Provider::Cpu)?;
     let wave = buzz(4 * 16_000);
@@ -99,7 +121,7 @@ fn sound(criterion: &mut Criterion) -> Result<()> {
 
 /// The networks come from the store, and without them there is nothing to measure.
 fn networks(criterion: &mut Criterion) {
-    if let Err(error) = faces(criterion).and_then(|()| sound(criterion)) {
+    if let Err(error) = faces(criterion).and_then(|()| forensics(criterion)).and_then(|()| sound(criterion)) {
         panic!("{error}");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use gst::glib;
 use polygraph_core::accounting::Accounting;
+use polygraph_core::results::NetworkRef;
 
 /// The execution provider that an element asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
@@ -34,6 +35,16 @@ impl From<Provider> for polygraph_models::Provider {
             Provider::Cuda => Self::Cuda,
             Provider::TensorRt => Self::TensorRt,
         }
+    }
+}
+
+/// How results name the network behind them.
+pub(crate) fn network_ref(identity: &polygraph_models::Identity) -> NetworkRef {
+    NetworkRef {
+        name: identity.name.clone(),
+        version: identity.version.clone(),
+        sha256: identity.sha256.clone(),
+        provider: identity.provider.to_owned(),
     }
 }
 

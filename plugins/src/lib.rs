@@ -7,10 +7,12 @@
 use gst::glib;
 
 pub mod analyser;
+mod lateness;
 pub mod meta;
 mod picture;
 pub mod polyanalyze;
 pub mod polyface;
+pub mod polyforensics;
 pub mod polylips;
 pub mod polyscene;
 pub mod polyspeech;
@@ -22,6 +24,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     meta::register();
     polyscene::register(plugin)?;
     polyface::register(plugin)?;
+    polyforensics::register(plugin)?;
     polyvoice::register(plugin)?;
     polyspeech::register(plugin)?;
     polyanalyze::register(plugin)?;

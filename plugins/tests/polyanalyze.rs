@@ -174,5 +174,45 @@ fn bad_settings_are_refused_and_good_ones_handed_on() {
     assert_eq!(inside("polylips").property::<u64>("pts-tolerance"), 7);
     run.analyze().set_property("pts-tolerance", 9_u64);
     assert_eq!(inside("polylips").property::<u64>("pts-tolerance"), 9);
+    run.analyze().set_property("max-faces", 3_u32);
+    assert_eq!(inside("polyforensics").property::<u32>("max-faces"), 3);
+    run.analyze().set_property("forensics-window", 7_u64);
+    assert_eq!(inside("polyforensics").property::<u64>("window"), 7);
     assert_eq!(run.play().finish().frames().len(), 4);
+}
+
+/// The portrait for two seconds, 25 pictures each.
+fn portrait() -> String {
+    let path = polygraph_models::Store::default_dir().join("media/astronaut.png");
+    assert!(path.exists(), "{} is missing; `./dev test` fetches it", path.display());
+    format!(
+        "filesrc location=\"{}\" ! pngdec ! videoconvert ! imagefreeze num-buffers=50 ! \
+         video/x-raw,format=I420,framerate=25/1 ",
+        path.display()
+    )
+}
+
+#[test]
+fn each_face_says_whether_it_shows_signs_of_manipulation() {
+    let outcome = analyzed(&format!("{} ! polyanalyze name=a", portrait()));
+    let frames = outcome.frames();
+    assert_eq!(frames.len(), 10);
+    for (n, frame) in frames.iter().enumerate() {
+        let names: Vec<_> = frame.networks.iter().map(|network| &*network.name).collect();
+        assert_eq!(names, ["blazeface-back", "face-forensics"]);
+        let [face] = &frame.faces[..] else { panic!("one face: {frame:?}") };
+        let known = face.manipulation.expect("a finding");
+        assert!(known.reason_not.is_none() && known.logit.is_some(), "{known:?}");
+        assert_eq!(known.pictures, (0.6 * (n + 1) as f32).round().max(1.0) as u32, "picture {n}");
+    }
+    assert_eq!((outcome.count("polyforensics", "input"), outcome.count("polyforensics", "analysed")), (10, 10));
+}
+
+#[test]
+fn without_forensics_nobody_looks_for_signs_of_manipulation() {
+    let outcome = analyzed(&format!("{} ! polyanalyze name=a forensics=false", portrait()));
+    assert!(!outcome.stats.has_field("polyforensics"), "what is not needed is not built");
+    let frames = outcome.frames();
+    assert!(frames.iter().all(|frame| frame.faces.iter().all(|face| face.manipulation.is_none())));
+    assert!(frames.iter().all(|frame| frame.networks.len() == 1));
 }

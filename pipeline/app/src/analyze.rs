@@ -2,6 +2,7 @@
 //! `polygraph analyze`: inputs, one after the other, into events, a transcript and a summary.
 
 mod complaints;
+mod evidence;
 mod fault;
 mod graph;
 mod input;
@@ -159,6 +160,7 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
     let mut seen = graph.watch.arrived();
     loop {
         let step = graph.step();
+        graph.evidence().iter().try_for_each(|evidence| outputs.evidence(evidence))?;
         let arrived = graph.watch.arrived();
         if arrived != seen || matches!(step, Step::Record(_)) {
             (seen, heard) = (arrived, Instant::now());

@@ -55,6 +55,13 @@ pub struct Analyze {
     /// Do not write down what is said
     #[arg(long)]
     pub no_transcript: bool,
+    /// Do not look for signs of manipulation in faces
+    #[arg(long)]
+    pub no_forensics: bool,
+    /// Keep a picture of each face where it scored highest, unblurred, with a map of where it looks manipulated, in
+    /// DIR/evidence
+    #[arg(long, conflicts_with = "no_forensics")]
+    pub keep_faces: bool,
     /// What runs the networks: auto, cpu, cuda or tensorrt
     #[arg(long, default_value_t = Provider::Auto)]
     pub provider: Provider,

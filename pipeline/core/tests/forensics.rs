@@ -112,7 +112,7 @@ fn each_gate_names_its_reason() {
     assert_eq!(gates.reason_not(&GOOD), None);
     for (face, reason) in [
         (Measures { side_px: 39.9, ..GOOD }, ReasonNot::TooSmall),
-        (Measures { sharpness: 0.0, ..GOOD }, ReasonNot::Blurred),
+        (Measures { sharpness: 0.05, ..GOOD }, ReasonNot::Blurred),
         (Measures { frontality: 0.0, ..GOOD }, ReasonNot::Profile),
         (Measures { compression: 1.0, ..GOOD }, ReasonNot::Compressed),
         (Measures { padding: 0.06, ..GOOD }, ReasonNot::CutOff),

@@ -51,12 +51,12 @@ fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, Error> {
 }
 
 impl Chain {
-    /// `queue ! videoconvert ! deinterlace ! videoflip ! polyscene ! polyface ! polylips.video`
-    pub(super) fn build_video(&mut self, bin: &gst::Bin, lips: &gst::Element) -> Result<(), Error> {
+    /// `queue ! videoconvert ! deinterlace ! videoflip ! polyscene ! polyface ! polyforensics ! polylips.video`
+    pub(super) fn build_video(&mut self, bin: &gst::Bin, lips: &gst::Element, forensics: bool) -> Result<(), Error> {
         let head = self.queue("video-queue", PICTURES)?;
         let flip = make("videoflip", "videoflip")?;
         flip.set_property_from_str("video-direction", "auto");
-        let last = self.string(
+        let mut last = self.string(
             bin,
             &head,
             [
@@ -67,6 +67,9 @@ impl Chain {
                 make("polyface", "polyface")?,
             ],
         )?;
+        if forensics {
+            last = self.append(bin, &last, make("polyforensics", "polyforensics")?)?;
+        }
         self.joint(&last, lips, "video")
     }
 
@@ -119,16 +122,17 @@ impl Chain {
         first: &gst::Element,
         rest: [gst::Element; N],
     ) -> Result<gst::Element, Error> {
-        let mut last = first.clone();
         bin.add(first)?;
         self.elements.push(first.clone());
-        for element in rest {
-            bin.add(&element)?;
-            self.elements.push(element.clone());
-            last.link(&element)?;
-            last = element;
-        }
-        Ok(last)
+        rest.into_iter().try_fold(first.clone(), |last, element| self.append(bin, &last, element))
+    }
+
+    /// Adds an element to the bin, linked to the last one, and gives it back.
+    fn append(&mut self, bin: &gst::Bin, last: &gst::Element, element: gst::Element) -> Result<gst::Element, Error> {
+        bin.add(&element)?;
+        self.elements.push(element.clone());
+        last.link(&element)?;
+        Ok(element)
     }
 
     /// Links the chain's end to an element that outlives it.

@@ -117,7 +117,8 @@ impl PolyAnalyze {
         let (funnel, lips) = self.lips()?;
         let bin = self.obj();
         if name == "video" {
-            chain.build_video(bin.upcast_ref(), &lips)?;
+            let forensics = self.settings().forensics;
+            chain.build_video(bin.upcast_ref(), &lips, forensics)?;
         } else {
             let transcript = self.settings().transcript;
             chain.build_audio(bin.upcast_ref(), &lips, transcript.then_some(&funnel))?;

@@ -6,9 +6,9 @@
 //! requested late: only the chains that are asked for are built.
 //!
 //! ```text
-//! video ─ queue ─ videoconvert ─ deinterlace ─ videoflip ─ polyscene ─ polyface ──────┐
-//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ─ queue ─────────────────────────── polylips ─ funnel ─ src
-//!                                             └ queue ─ audioconvert ─ audioresample ─ polyspeech ─┘
+//! video ─ queue ─ videoconvert ─ deinterlace ─ videoflip ─ polyscene ─ polyface ─ polyforensics ─┐
+//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ─ queue ────────────────────────────────────── polylips ─ funnel ─ src
+//!                                             └ queue ─ audioconvert ─ audioresample ─ polyspeech ─────────────┘
 //! ```
 //!
 //! From a live source the queues before the analysers lose their oldest buffers when the analysers are too slow, and

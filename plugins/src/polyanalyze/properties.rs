@@ -4,9 +4,11 @@
 use gst::glib;
 use gst::prelude::*;
 
+use polygraph_core::forensics::{Gates, JoinOptions, MAX_TRACKS};
 use polygraph_models::blazeface::DetectOptions;
 
 use crate::analyser::Provider;
+use crate::polyforensics;
 use crate::polylips::{Live, SyncMode};
 
 /// A property of the bin that belongs to an element inside.
@@ -20,11 +22,17 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 11] = [
+pub(super) const HANDED: [Handed; 17] = [
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
     Handed { name: "provider", element: "polyface", property: "provider" },
+    Handed { name: "provider", element: "polyforensics", property: "provider" },
+    Handed { name: "max-faces", element: "polyforensics", property: "max-faces" },
+    Handed { name: "min-face-size", element: "polyforensics", property: "min-face-size" },
+    Handed { name: "forensics-gates", element: "polyforensics", property: "gates" },
+    Handed { name: "forensics-window", element: "polyforensics", property: "window" },
+    Handed { name: "evidence", element: "polyforensics", property: "evidence" },
     Handed { name: "provider", element: "polyvoice", property: "provider" },
     Handed { name: "provider", element: "polyspeech", property: "provider" },
     Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },
@@ -47,6 +55,12 @@ pub(super) struct Settings {
     max_wait_time: gst::ClockTime,
     pub(super) live: Live,
     pub(super) transcript: bool,
+    pub(super) forensics: bool,
+    max_faces: u32,
+    min_face_size: f32,
+    forensics_gates: bool,
+    forensics_window: gst::ClockTime,
+    evidence: bool,
 }
 
 impl Default for Settings {
@@ -63,6 +77,12 @@ impl Default for Settings {
             max_wait_time: gst::ClockTime::from_mseconds(500),
             live: Live::default(),
             transcript: true,
+            forensics: true,
+            max_faces: polyforensics::MAX_FACES,
+            min_face_size: Gates::default().min_side_px,
+            forensics_gates: true,
+            forensics_window: gst::ClockTime::from_nseconds(JoinOptions::default().window_ns),
+            evidence: false,
         }
     }
 }
@@ -81,6 +101,12 @@ impl Settings {
             "max-wait-time" => self.max_wait_time.nseconds().to_value(),
             "live" => self.live.to_value(),
             "transcript" => self.transcript.to_value(),
+            "forensics" => self.forensics.to_value(),
+            "max-faces" => self.max_faces.to_value(),
+            "min-face-size" => self.min_face_size.to_value(),
+            "forensics-gates" => self.forensics_gates.to_value(),
+            "forensics-window" => self.forensics_window.nseconds().to_value(),
+            "evidence" => self.evidence.to_value(),
             _ => unimplemented!(),
         }
     }
@@ -99,6 +125,12 @@ impl Settings {
             "max-wait-time" => self.max_wait_time = time()?,
             "live" => self.live = value.get()?,
             "transcript" => self.transcript = value.get()?,
+            "forensics" => self.forensics = value.get()?,
+            "max-faces" => self.max_faces = value.get()?,
+            "min-face-size" => self.min_face_size = value.get()?,
+            "forensics-gates" => self.forensics_gates = value.get()?,
+            "forensics-window" => self.forensics_window = time()?,
+            "evidence" => self.evidence = value.get()?,
             _ => unimplemented!(),
         }
         Ok(())
@@ -173,6 +205,48 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .blurb("Whether speech is written down; counts for sound pads requested afterwards")
             .default_value(default.transcript)
             .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("forensics")
+            .nick("Forensics")
+            .blurb("Whether faces are searched for signs of manipulation; counts for video pads requested afterwards")
+            .default_value(default.forensics)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecUInt::builder("max-faces")
+            .nick("Most faces")
+            .blurb("Faces of a picture that are searched for signs of manipulation at most, the largest ones")
+            .minimum(1)
+            .maximum(MAX_TRACKS as u32)
+            .default_value(default.max_faces)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecFloat::builder("min-face-size")
+            .nick("Least face size")
+            .blurb("Least side of a face's square that is searched for signs of manipulation, in pixels as shown")
+            .minimum(0.0)
+            .maximum(32_768.0)
+            .default_value(default.min_face_size)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("forensics-gates")
+            .nick("Forensics gates")
+            .blurb("Whether faces that can't be judged are left out with a reason")
+            .default_value(default.forensics_gates)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt64::builder("forensics-window")
+            .nick("Forensics window")
+            .blurb("Time over which a face's signs of manipulation are joined (in nanoseconds)")
+            .default_value(default.forensics_window.nseconds())
+            .minimum(1)
+            .maximum(longest)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("evidence")
+            .nick("Evidence")
+            .blurb("Whether to post an element message polygraph-evidence with a picture of each face's highest score")
+            .default_value(default.evidence)
+            .mutable_playing()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")

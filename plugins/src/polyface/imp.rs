@@ -18,7 +18,8 @@ use polygraph_models::{Engine, Error};
 use super::properties::{Settings, specs};
 use super::schedule::Schedule;
 use super::{mirror, quality::quality};
-use crate::analyser::{lock, stats};
+use crate::analyser::{lock, network_ref, stats};
+use crate::lateness::{Lateness, running_time};
 use crate::meta::{update_video, video_results};
 use crate::picture::{self, Clock};
 
@@ -36,13 +37,7 @@ struct Detector {
 impl Detector {
     fn load(settings: &Settings) -> Result<Self, Error> {
         let faces = FaceDetector::load(&Engine::shared(settings.provider.into())?)?;
-        let identity = faces.identity();
-        let network = NetworkRef {
-            name: identity.name.clone(),
-            version: identity.version.clone(),
-            sha256: identity.sha256.clone(),
-            provider: identity.provider.to_owned(),
-        };
+        let network = network_ref(faces.identity());
         Ok(Self { faces: Arc::new(faces), network })
     }
 }
@@ -56,8 +51,7 @@ struct State {
     schedule: Schedule,
     tracker: Tracker,
     accounting: Accounting,
-    /// Running time before which a picture comes too late, by the sink's word.
-    earliest: Option<gst::ClockTime>,
+    lateness: Lateness,
 }
 
 impl State {
@@ -67,7 +61,7 @@ impl State {
         self.last_ns = None;
         self.schedule.restart();
         self.tracker.cut();
-        self.earliest = None;
+        self.lateness.reset();
     }
 }
 
@@ -177,8 +171,7 @@ impl BaseTransformImpl for PolyFace {
 
     fn src_event(&self, event: gst::Event) -> bool {
         if let gst::EventView::Qos(qos) = event.view() {
-            let (_, _, lateness, timestamp) = qos.get();
-            lock(&self.state).earliest = timestamp.map(|timestamp| earliest(timestamp, lateness));
+            lock(&self.state).lateness.told(qos);
         }
         self.parent_src_event(event)
     }
@@ -209,17 +202,11 @@ impl BaseTransformImpl for PolyFace {
     }
 }
 
-/// The running time up to which pictures are late, as `GstBaseTransform` reckons it: whoever is late now is so again.
-fn earliest(timestamp: gst::ClockTime, lateness: i64) -> gst::ClockTime {
-    let by = gst::ClockTime::from_nseconds(lateness.unsigned_abs());
-    if lateness > 0 { timestamp + by + by } else { timestamp.saturating_sub(by) }
-}
-
 impl PolyFace {
     /// Decides whether to look at a picture; one that isn't looked at is accounted for here.
     fn plan(&self, settings: &Settings, buffer: &gst::BufferRef) -> Plan {
         let cut = video_results(buffer).is_some_and(|known| known.transition.is_some());
-        let running = self.running_time(buffer);
+        let running = running_time(&*self.obj(), buffer);
         let mut guard = lock(&self.state);
         let state = &mut *guard;
         let (Some(info), Some(detector)) = (state.info.clone(), state.detector.clone()) else {
@@ -249,18 +236,12 @@ impl PolyFace {
             state.accounting.skipped("interval");
             return Plan::Carry(pts);
         }
-        let late = running.zip(state.earliest).is_some_and(|(running, earliest)| running <= earliest);
-        if late && !state.schedule.starving(pts.start_ns) {
+        if state.lateness.is_late(running) && !state.schedule.starving(pts.start_ns) {
             state.accounting.late();
             return Plan::Carry(pts);
         }
         state.schedule.looked(pts.start_ns);
         Plan::Look(detector, Box::new(info), pts)
-    }
-
-    fn running_time(&self, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
-        let segment = self.obj().segment().downcast::<gst::ClockTime>().ok()?;
-        segment.to_running_time(buffer.pts()?)
     }
 
     /// Runs the detector, without a lock: others may read properties meanwhile.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Which pictures the detector looks at.
 
-/// However late the pictures are, one a second is looked at.
-const FLOOR_NS: u64 = 1_000_000_000;
+use crate::lateness::FLOOR_NS;
 
 /// Slots of a fixed rate on the axis of PTS; the first picture at or behind a slot is looked at.
 #[derive(Clone, Copy, Debug, Default)]

@@ -13,7 +13,8 @@ use polygraph_models::moonshine::Recogniser;
 use polygraph_models::silero::WINDOW;
 use polygraph_models::{Engine, Error, Provider};
 
-use crate::polyvoice::speech::{Speech, network_ref};
+use crate::analyser::network_ref;
+use crate::polyvoice::speech::Speech;
 
 /// How often a final asks for a free session; each time it waits for the runtime's own deadline.
 const TRIES: u32 = 5;

@@ -3,7 +3,9 @@
 
 use polygraph_core::results::{NetworkRef, PtsRange, SpeechWindow};
 use polygraph_models::silero::{VoiceActivity, WINDOW};
-use polygraph_models::{Engine, Error, Identity, Provider};
+use polygraph_models::{Engine, Error, Provider};
+
+use crate::analyser::network_ref;
 
 /// Silero with the state of one stream.
 pub(crate) struct Speech {
@@ -38,15 +40,5 @@ impl Speech {
     /// The network behind the scores.
     pub(crate) fn network(&self) -> NetworkRef {
         network_ref(self.network.identity())
-    }
-}
-
-/// A network as records name it.
-pub(crate) fn network_ref(identity: &Identity) -> NetworkRef {
-    NetworkRef {
-        name: identity.name.clone(),
-        version: identity.version.clone(),
-        sha256: identity.sha256.clone(),
-        provider: identity.provider.to_owned(),
     }
 }

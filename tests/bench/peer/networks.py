@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The peer's networks: BlazeFace, Silero and Moonshine Tiny through onnxruntime, as their cards describe them."""
+"""The peer's networks: BlazeFace, our own for faces, Silero and Moonshine Tiny through onnxruntime, by their cards."""
 
 import pathlib
 
@@ -38,7 +38,7 @@ class Faces:
         return np.repeat((np.stack([x, y], -1).reshape(-1, 2) + 0.5) / cells, repeats, 0).astype(np.float32)
 
     def detect(self, rgb: np.ndarray) -> list[list[float]]:
-        """Boxes [x, y, w, h], 0..1 of the picture, the best first."""
+        """Box [x, y, w, h] and eyes [x, y] of each face, 0..1 of the picture, the best first."""
         height, width = rgb.shape[:2]
         scale = 256 / max(height, width)
         small = cv2.resize(rgb, (round(width * scale), round(height * scale)), interpolation=cv2.INTER_AREA)
@@ -54,13 +54,40 @@ class Faces:
             return []
         centre = self.anchors[keep] + values[keep, 0:2] / 256
         size = values[keep, 2:4] / 256
-        boxes = np.concatenate([centre - size / 2, size], 1)
-        chosen = cv2.dnn.NMSBoxes(boxes.tolist(), logits[keep].tolist(), float(self.logit), 0.3)
-        boxes[:, 0] = (boxes[:, 0] * 256 - left) / small.shape[1]
-        boxes[:, 1] = (boxes[:, 1] * 256 - top) / small.shape[0]
-        boxes[:, 2] *= 256 / small.shape[1]
-        boxes[:, 3] *= 256 / small.shape[0]
-        return [boxes[i].tolist() for i in chosen]
+        eyes = [self.anchors[keep] + values[keep, at : at + 2] / 256 for at in (4, 6)]
+        faces = np.concatenate([centre - size / 2, size, *eyes], 1)
+        chosen = cv2.dnn.NMSBoxes(faces[:, :4].tolist(), logits[keep].tolist(), float(self.logit), 0.3)
+        for x, y, offset in ((0, 1, 1), (2, 3, 0), (4, 5, 1), (6, 7, 1)):
+            faces[:, x] = (faces[:, x] * 256 - offset * left) / small.shape[1]
+            faces[:, y] = (faces[:, y] * 256 - offset * top) / small.shape[0]
+        return [faces[i].tolist() for i in chosen]
+
+
+class Forensics:
+    """Our own network for signs of manipulation in a face."""
+
+    SIDE = 128
+
+    def __init__(self, folder: pathlib.Path):
+        self.session = session(next((folder / "face-forensics").glob("*/face-forensics.onnx")))
+        self.runs = 0
+
+    def score(self, rgb: np.ndarray, face: list[float]) -> float:
+        """The logit of a face, upright in a square of 0.95 of its box."""
+        height, width = rgb.shape[:2]
+        x, y, w, h, right_x, right_y, left_x, left_y = np.array(face) * ([width, height] * 4)
+        side = 0.95 * (w + h) / 2
+        angle = np.degrees(np.arctan2(left_y - right_y, left_x - right_x))
+        # Smaller steps first where the face is larger than the crop: warpAffine doesn't average.
+        samples = min(max(int(np.ceil(side / self.SIDE)), 1), 8)
+        fine = self.SIDE * samples
+        matrix = cv2.getRotationMatrix2D((x + w / 2, y + h / 2), angle, fine / side)
+        matrix[:, 2] += [fine / 2 - x - w / 2, fine / 2 - y - h / 2]
+        crop = cv2.warpAffine(rgb, matrix, (fine, fine), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        crop = cv2.resize(crop, (self.SIDE, self.SIDE), interpolation=cv2.INTER_AREA)
+        tensor = crop.transpose(2, 0, 1)[None].astype(np.float32) / 255
+        self.runs += 1
+        return float(self.session.run(["logit"], {"face": tensor})[0][0])
 
 
 class VoiceActivity:

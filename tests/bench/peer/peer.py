@@ -2,8 +2,9 @@
 """The bench's peer: what a user would write in Python for cuts, faces, speech activity and a live transcript of a file.
 
 PyAV decodes; every picture becomes an RGB array, because the cut detector looks at each; OpenCV resizes; onnxruntime
-runs the same networks at the same rates as Polygraph does. Loudness, face tracks, joining by time, schemas and Kafka
-are left out, which favours this script.
+runs the same networks at the same rates as Polygraph does. Loudness, face tracks and the joining of their scores, the
+measures that tell whether a face can be judged, joining by time, schemas and Kafka are left out, which favours this
+script.
 
 usage: peer.py INPUT NETWORKS EVENTS   (NETWORKS: $POLYGRAPH_HOME/networks; counts go to stdout as JSON)
 """
@@ -16,13 +17,14 @@ import av
 import cv2
 import numpy as np
 
-from networks import RATE, WINDOW, Faces, Recogniser, VoiceActivity
+from networks import RATE, WINDOW, Faces, Forensics, Recogniser, VoiceActivity
 
 ANALYSIS_FPS = 5
 PARTIAL_EVERY = RATE // 2
 PARTIAL_WINDOW = 4 * RATE
 LONGEST = 15 * RATE
 PAUSE = RATE * 6 // 10
+SMALLEST_FACE = 40  # pixels of its square
 CUT = 27.0  # mean HSV difference, the usual default of content-aware cut detectors
 
 
@@ -30,7 +32,7 @@ class Video:
     """Cuts on every picture, faces on five a second."""
 
     def __init__(self, networks: pathlib.Path, emit):
-        self.faces, self.emit = Faces(networks), emit
+        self.faces, self.forensics, self.emit = Faces(networks), Forensics(networks), emit
         self.last, self.next_analysis = None, 0.0
 
     def push(self, frame: av.VideoFrame) -> None:
@@ -41,7 +43,14 @@ class Video:
         self.last = hsv
         if frame.time >= self.next_analysis:
             self.next_analysis = frame.time + 1 / ANALYSIS_FPS - 1e-3
-            self.emit({"kind": "frame", "time": frame.time, "faces": self.faces.detect(rgb)})
+            faces = self.faces.detect(rgb)
+            logits = [self.forensics.score(rgb, face) for face in faces if self.fits(rgb, face)]
+            self.emit({"kind": "frame", "time": frame.time, "faces": faces, "logits": logits})
+
+    @staticmethod
+    def fits(rgb: np.ndarray, face: list[float]) -> bool:
+        """As large as Polygraph asks for: its other reasons not to judge a face are left out here."""
+        return 0.95 * (face[2] * rgb.shape[1] + face[3] * rgb.shape[0]) / 2 >= SMALLEST_FACE
 
 
 class Audio:
@@ -101,6 +110,7 @@ def main(source: str, networks: pathlib.Path, events: pathlib.Path) -> None:
         audio.end()
     runs = {
         "blazeface-back": video.faces.runs,
+        "face-forensics": video.forensics.runs,
         "silero-vad": audio.activity.runs,
         "moonshine-tiny-encoder": audio.recogniser.runs,
     }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The networks alone, for the bench: what they cost without decoding, pipeline, joining and events.
 //!
-//! usage: `networks-alone WAVE PICTURES`
+//! usage: `networks-alone WAVE PICTURES FACES`
 //!
 //! `WAVE` is 16 kHz mono sound as raw f32; every window of it goes through Silero, and Moonshine hears what the
-//! policy of streaming recognition asks for. BlazeFace looks at `PICTURES` pictures: its cost doesn't depend on what
-//! they show. Prints the runs of each network, and the speech that they followed from, as JSON.
+//! policy of streaming recognition asks for. BlazeFace looks at `PICTURES` pictures, and the network for faces at
+//! `FACES` crops of one: their cost doesn't depend on what they show. Prints the runs of each network, and the speech that they followed from, as JSON.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path, sync::Arc};
 
 use polygraph_core::{
     results::{PtsRange, SpeechWindow},
@@ -16,6 +16,7 @@ use polygraph_core::{
 use polygraph_models::{
     Engine, Provider,
     blazeface::{DetectOptions, FaceDetector},
+    forensics::{FaceCrop, FaceForensics},
     moonshine::{self, Recogniser},
     picture::{Matrix, Picture, PixelFormat},
     silero::{VoiceActivity, WINDOW},
@@ -23,15 +24,19 @@ use polygraph_models::{
 
 const WIDTH: usize = 1280;
 const HEIGHT: usize = 720;
+/// A face of 200 pixels, as large as that of the programme's portrait.
+const FACE: [f32; 4] = [0.4, 0.3, 200.0 / WIDTH as f32, 200.0 / HEIGHT as f32];
+/// Its eyes.
+const EYES: [[f32; 2]; 2] = [[0.43, 0.4], [0.48, 0.42]];
 const WINDOW_NS: u64 = WINDOW as u64 * 1_000_000_000 / transcription::RATE;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [wave, pictures] = arguments.as_slice() else {
-        return Err("usage: networks-alone WAVE PICTURES".into());
+    let [wave, pictures, faces] = arguments.as_slice() else {
+        return Err("usage: networks-alone WAVE PICTURES FACES".into());
     };
     let engine = Engine::shared(Provider::Cpu)?;
-    look(&FaceDetector::load(&engine)?, pictures.parse()?)?;
+    look(&engine, pictures.parse()?, faces.parse()?)?;
     let mut listener = Listener {
         activity: VoiceActivity::load(&engine)?,
         recogniser: Recogniser::load(&engine)?,
@@ -49,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn look(detector: &FaceDetector, pictures: u32) -> Result<(), Box<dyn Error>> {
+fn look(engine: &Arc<Engine>, pictures: u32, faces: u32) -> Result<(), Box<dyn Error>> {
     let planes = [vec![128; WIDTH * HEIGHT], vec![128; WIDTH * HEIGHT / 4], vec![128; WIDTH * HEIGHT / 4]];
     let picture = Picture {
         format: PixelFormat::I420,
@@ -61,8 +66,12 @@ fn look(detector: &FaceDetector, pictures: u32) -> Result<(), Box<dyn Error>> {
         full_range: false,
         pixel_aspect: 1.0,
     };
+    let (detector, forensics) = (FaceDetector::load(engine)?, FaceForensics::load(engine)?);
     for _ in 0..pictures {
         detector.detect(&picture, &DetectOptions::default())?;
+    }
+    for _ in 0..faces {
+        forensics.score(&[FaceCrop::new(&picture, FACE, EYES[0], EYES[1])?])?;
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use std::{
 
 use gst::prelude::*;
 use gst_app::AppSink;
+use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::accounting::{Accounting, Counters};
 
 use super::{complaints, fault, input::Input, watch::Watch};
@@ -67,6 +68,8 @@ pub struct Graph {
     /// How often decoders complained, and the first time.
     complaints: Option<(u64, String)>,
     ended_early: bool,
+    /// Pictures of faces that nobody has fetched yet.
+    evidence: Vec<Evidence>,
 }
 
 impl Graph {
@@ -96,6 +99,7 @@ impl Graph {
             damage: None,
             complaints: None,
             ended_early: false,
+            evidence: Vec::new(),
         };
         // A refusal is an error message on the bus, which says more than the return value.
         let refused = graph.pipeline.set_state(gst::State::Playing).is_err();
@@ -151,7 +155,10 @@ impl Graph {
                 let why = format!("{}, near {}", fault::describe(&warning.error(), &[]), at());
                 self.damage.get_or_insert(why);
             }
-            MessageView::Element(element) => self.missing.extend(fault::missing_plugin(element)),
+            MessageView::Element(element) => match Evidence::read(element) {
+                Some(evidence) => self.evidence.push(evidence),
+                None => self.missing.extend(fault::missing_plugin(element)),
+            },
             MessageView::StreamCollection(streams) if !fault::can_be_analysed(&streams.stream_collection()) => {
                 let nothing = "there is neither video nor sound in it".to_owned();
                 self.failure.get_or_insert((nothing, Instant::now()));
@@ -219,6 +226,11 @@ impl Graph {
         self.duration
     }
 
+    /// The pictures of faces that came since the last call.
+    pub fn evidence(&mut self) -> Vec<Evidence> {
+        std::mem::take(&mut self.evidence)
+    }
+
     /// Lets the stream end here, in order.
     pub fn end_early(&mut self) {
         if !self.ended_early {
@@ -255,6 +267,8 @@ fn analyzer(analyze: &Analyze) -> Result<gst::Element, gst::glib::BoolError> {
         .property("analysis-fps", analyze.analysis_fps)
         .property("tiles", analyze.tiles)
         .property("transcript", !analyze.no_transcript)
+        .property("forensics", !analyze.no_forensics)
+        .property("evidence", analyze.keep_faces)
         .property_from_str("provider", analyze.provider.as_str())
         .build()
 }

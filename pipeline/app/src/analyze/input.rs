@@ -72,13 +72,18 @@ fn settings(analyze: &Analyze) -> String {
     let networks: Vec<_> = cards()
         .iter()
         .filter(|card| !card.licence.must_accept)
-        .map(|card| (&card.name, &card.version, card.files.iter().map(|file| &file.sha256).collect::<Vec<_>>()))
+        .map(|card| {
+            let files: Vec<_> = card.files.iter().map(|file| &file.sha256).collect();
+            let calibration = &card.calibration;
+            (&card.name, &card.version, files, calibration.scale, calibration.offset, calibration.threshold)
+        })
         .collect();
     serde_json::json!({
         "polygraph": env!("CARGO_PKG_VERSION"),
         "analysis_fps": analyze.analysis_fps,
         "tiles": analyze.tiles,
         "transcript": !analyze.no_transcript,
+        "forensics": !analyze.no_forensics,
         "provider": analyze.provider.as_str(),
         "networks": networks,
     })

@@ -15,6 +15,9 @@ use polygraph_core::{
 };
 use polygraph_delivery::Producer;
 
+use gstpolygraph::polyforensics::Evidence;
+
+use super::evidence::Pictures;
 use crate::{
     error::{Error, Result},
     publish,
@@ -28,6 +31,7 @@ pub struct Outputs {
     producer: Option<Producer>,
     report: Report,
     written: u64,
+    pictures: Pictures,
 }
 
 struct Text {
@@ -52,7 +56,8 @@ impl Outputs {
         let events = Text::create(folder.join("events.ndjson"))?;
         let mut transcript = Text::create(folder.join("transcript.vtt"))?;
         transcript.write("WEBVTT\n")?;
-        Ok(Self { numbering, events, transcript, producer, report: Report::default(), written: 0 })
+        let pictures = Pictures::new(folder)?;
+        Ok(Self { numbering, events, transcript, producer, report: Report::default(), written: 0, pictures })
     }
 
     /// Writes a record.
@@ -72,6 +77,11 @@ impl Outputs {
     pub fn stream(&mut self, stream: Stream) -> Result<()> {
         let event = self.numbering.stream(stream);
         self.event(&event)
+    }
+
+    /// Keeps a picture of a face.
+    pub fn evidence(&mut self, evidence: &Evidence) -> Result<()> {
+        self.pictures.keep(evidence)
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {

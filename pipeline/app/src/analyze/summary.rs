@@ -8,7 +8,7 @@ use polygraph_core::{
     event::Epoch,
     report::{Found, Track},
 };
-use polygraph_models::Engine;
+use polygraph_models::{Card, Engine, cards};
 use serde::Serialize;
 
 use super::{graph::Graph, input::Input, outputs::Outputs};
@@ -41,6 +41,8 @@ pub struct Summary {
     network_runs: BTreeMap<String, u64>,
     /// Asked-for and actual provider and nodes of each network.
     providers: Vec<String>,
+    /// What whoever uses these results has to know of the networks behind them.
+    notes: Vec<String>,
     /// Present with `--kafka`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kafka: Option<Delivery>,
@@ -88,6 +90,7 @@ impl Summary {
             counters: Counters::new(),
             network_runs: BTreeMap::new(),
             providers: Vec::new(),
+            notes: Vec::new(),
             kafka: None,
         }
     }
@@ -101,6 +104,9 @@ impl Summary {
     /// Takes note of what the networks ran on, and how often.
     pub fn engine(&mut self, engine: &Engine) {
         self.network_runs = engine.runs();
+        let ran = |card: &&Card| self.network_runs.get(&card.name).is_some_and(|runs| *runs > 0);
+        let note = |card: &Card| Some(format!("network {}: {}", card.name, card.licence.commercial_caveat()?));
+        self.notes = cards().iter().filter(ran).filter_map(note).collect();
         self.providers = engine.reports().iter().map(ToString::to_string).collect();
     }
 
@@ -117,11 +123,9 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { input, analysed_s, wall_s, speed, events, .. } = self;
         writeln!(f, "{input}: {analysed_s:.1} s in {wall_s:.1} s, {speed:.1} x real time; {events} events")?;
-        match &self.kafka {
-            Some(Delivery { produced, acknowledged, .. }) => {
-                writeln!(f, "Kafka: {produced} produced, {acknowledged} acknowledged")
-            }
-            None => Ok(()),
+        if let Some(Delivery { produced, acknowledged, .. }) = &self.kafka {
+            writeln!(f, "Kafka: {produced} produced, {acknowledged} acknowledged")?;
         }
+        self.notes.iter().try_for_each(|note| writeln!(f, "Note: {note}"))
     }
 }
