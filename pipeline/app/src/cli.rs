@@ -108,6 +108,9 @@ pub struct Eval {
     /// How many pictures of a clip are searched for faces each second; stills are all looked at
     #[arg(long, value_name = "FPS", default_value_t = 5.0, value_parser = fps)]
     pub analysis_fps: f64,
+    /// Score the faces too that polyforensics refuses for their quality: to see what its gates are worth
+    #[arg(long)]
+    pub no_gates: bool,
     /// Pipelines side by side; default: one for each core
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub jobs: Option<usize>,

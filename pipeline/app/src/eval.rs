@@ -49,6 +49,8 @@ pub struct Setup {
     pub provider: Provider,
     /// Pictures of a clip that are searched for faces each second.
     pub analysis_fps: f64,
+    /// Faces of too low a quality are refused, as shipped.
+    pub gates: bool,
     /// Pipelines side by side.
     pub jobs: usize,
     /// No progress.
@@ -72,7 +74,13 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     engine.load(FACES)?;
     analyze::stop_on_ctrl_c();
     let jobs = eval.jobs.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
-    let setup = Setup { provider: eval.provider, analysis_fps: eval.analysis_fps, jobs, quiet: eval.quiet };
+    let setup = Setup {
+        provider: eval.provider,
+        analysis_fps: eval.analysis_fps,
+        gates: !eval.no_gates,
+        jobs,
+        quiet: eval.quiet,
+    };
     let began = Instant::now();
     let conditions = if eval.calibrate { &[Condition::Clean][..] } else { &eval.conditions };
     let mut runs = Vec::new();

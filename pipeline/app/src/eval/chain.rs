@@ -75,9 +75,10 @@ impl Chain {
             .property("roi-meta", false)
             .property_from_str("provider", provider);
         elements.push(face.build().map_err(failed)?);
-        elements.push(
-            ElementFactory::make("polyforensics").property_from_str("provider", provider).build().map_err(failed)?,
-        );
+        let forensics = ElementFactory::make("polyforensics")
+            .property("gates", setup.gates)
+            .property_from_str("provider", provider);
+        elements.push(forensics.build().map_err(failed)?);
         elements.push(observer.sink(shape.stills).upcast());
         let pipeline = gst::Pipeline::new();
         pipeline.add_many(&elements).map_err(failed)?;

@@ -34,6 +34,7 @@ pub fn about(
         split,
         limit: eval.limit,
         analysis_fps: setup.analysis_fps,
+        gates: setup.gates,
         networks: [CARD, FACES].into_iter().map(|name| network(engine, name)).collect::<Result<_>>()?,
         calibration: calibration()?,
         terms: terms()?,

@@ -55,6 +55,8 @@ pub struct About {
     pub limit: Option<usize>,
     /// Pictures of a clip that are searched for faces each second.
     pub analysis_fps: f64,
+    /// Faces of too low a quality were refused, as shipped.
+    pub gates: bool,
     /// The network that scores, and the one that finds faces.
     pub networks: Vec<NetworkRef>,
     /// From logit to probability, by the network's card; none where the card has none.

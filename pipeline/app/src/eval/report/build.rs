@@ -261,6 +261,9 @@ fn warnings(manifest: &Manifest, about: &About, first: &[Ended<'_>]) -> Vec<Stri
     if let Some(limit) = about.limit {
         warnings.push(format!("at most {limit} items of each corpus and label were taken (--limit)"));
     }
+    if !about.gates {
+        warnings.push("faces were scored that are refused in use (--no-gates)".into());
+    }
     if about.calibration.is_none() {
         warnings.push("the network's card has no calibration with a threshold: nothing alarms".into());
     }
