@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The crop that the network sees is the crop that it was trained on: `tests/data/crop` holds what the training's code made
 //! of a public-domain portrait (`models/training/polytrain/fixture.py`), by way of RGB; here it is made from Y'CbCr.
+#![allow(clippy::unwrap_used, reason = "a panic in a test's helper is the report too")]
 
 use polygraph_models::picture::{Matrix, Picture, PixelFormat, Square};
 use serde::Deserialize;

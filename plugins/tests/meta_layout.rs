@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What is written into a meta is read back; what a newer plugin wrote is left alone.
+#![allow(clippy::unwrap_used, reason = "a panic in a test's helper is the report too")]
 
 use gstpolygraph::meta::{AUDIO_META, VIDEO_META, audio_results, update_audio, update_video, video_results};
 use polygraph_core::geometry::{Point, Rect};

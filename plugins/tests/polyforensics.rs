@@ -164,14 +164,20 @@ fn a_cut_a_flush_a_jump_back_and_new_caps_begin_anew() {
     let cut = Transition { kind: TransitionKind::Cut, pts, strength: 2.0 };
     update_video(first.get_mut().unwrap(), |known| known.transition = Some(cut));
     assert_eq!(pictures(&mut harness, first), 1, "a cut");
-    (4..6).for_each(|n| drop(only(&mut harness, one(n))));
+    (4..6).for_each(|n| {
+        only(&mut harness, one(n));
+    });
     assert!(harness.push_event(gst::event::FlushStart::new()));
     assert!(harness.push_event(gst::event::FlushStop::new(true)));
     assert!(harness.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new())));
     assert_eq!(pictures(&mut harness, one(6)), 1, "a flush");
-    (7..9).for_each(|n| drop(only(&mut harness, one(n))));
+    (7..9).for_each(|n| {
+        only(&mut harness, one(n));
+    });
     assert_eq!(pictures(&mut harness, one(1)), 1, "a jump back");
-    (2..4).for_each(|n| drop(only(&mut harness, one(n))));
+    (2..4).for_each(|n| {
+        only(&mut harness, one(n));
+    });
     harness.set_src_caps(info(VideoFormat::Nv12, SIZE).to_caps().unwrap());
     let again = found(VideoFormat::Nv12, &astronaut(), 800 * MS, vec![face()]);
     assert_eq!(pictures(&mut harness, again), 1, "new caps");

@@ -88,7 +88,7 @@ fn half() -> Result<Vec<gst::Element>, gst::glib::BoolError> {
                 && let Ok(video) = VideoInfo::from_caps(caps.caps())
             {
                 for (filter, part) in &filters {
-                    let side = |length: u32| (length / part & !1).max(2) as i32;
+                    let side = |length: u32| ((length / part) & !1).max(2) as i32;
                     let caps = gst::Caps::builder("video/x-raw")
                         .field("width", side(video.width()))
                         .field("height", side(video.height()));
