@@ -23,6 +23,7 @@ use polygraph_core::{
     accounting::Counters,
     event::Numbering,
     record::{Record, Stream, StreamState},
+    report::{Judged, Verdict},
 };
 use polygraph_models::Engine;
 
@@ -149,8 +150,20 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
     }
     if !analyze.quiet {
         print!("{summary}{}", outputs.report());
+        caveat(&outputs);
     }
     Ok(failure.map(|failure| format!("{}: {failure}", input.given)).or(undelivered))
+}
+
+/// Says what signs of manipulation are worth, to whoever has just read of some.
+fn caveat(outputs: &Outputs) {
+    let found = |judged: &Judged| judged.verdict == Verdict::SignsFound;
+    if !outputs.report().tracks().any(|track| track.manipulation.as_ref().is_some_and(found)) {
+        return;
+    }
+    if let Ok(card) = polygraph_models::card::card("face-forensics") {
+        println!("  What these signs are worth: {}", card.quality.note);
+    }
 }
 
 /// Takes what the pipeline gives until it ends; `Some` says why it ended too early.
