@@ -62,8 +62,7 @@ def main():
     cv2.setNumThreads(1)
     model = network.FaceForensics().eval().to(memory_format=torch.channels_last)
     fold, _ = folds.read(args.folds)
-    faces = pairs.Faces.load(args.faces, "dfdc")
-    faces = faces.where(np.array([fold.get(str(person)) == "train" for person in faces.person]))
+    faces = pairs.of_fold(args.faces, fold, "train")
     rng = np.random.default_rng(5)
     labels = faces.original != ""
     chosen = np.concatenate([rng.permutation(np.flatnonzero(labels == label))[: args.crops // 2] for label in (False, True)])

@@ -21,14 +21,18 @@ def _centres():
 CENTRES = _centres()
 
 
+def session(path):
+    """A network on one thread of the processor, as the product runs it."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
 class BlazeFace:
     """Finds the faces of one picture at a time."""
 
     def __init__(self, path):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self.session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        self.session = session(path)
 
     def __call__(self, rgb):
         """`[H,W,3]` bytes to the faces, the best first: `(score, box [4], points [6,2])` in pixels."""

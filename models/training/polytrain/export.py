@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from sklearn.metrics import roc_auc_score
 
 from . import folds, network, pairs, train
+from .blazeface import session
 
 
 class Examples(CalibrationDataReader):
@@ -24,12 +24,6 @@ class Examples(CalibrationDataReader):
 
     def get_next(self):
         return next(self.batches, None)
-
-
-def session(path):
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = 1, 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def measured(path, crops, labels):

@@ -6,6 +6,7 @@ Writes `<out>/<source>.npz`: path, person, original ("" if genuine), and for bot
 """
 
 import argparse
+import hashlib
 import re
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def dfdc_pictures(folder, fakes_each, part):
     fakes = dfdc.fakes(folder)
     for name in sorted(dfdc.genuine(folder))[i::n]:
         yield dfdc.picture(folder, name), name, ""
-        rng = np.random.default_rng(abs(hash_of(name)))
+        rng = np.random.default_rng(hash_of(name))
         mine = fakes.get(name, [])
         for at in rng.permutation(len(mine))[:fakes_each]:
             yield dfdc.picture(folder, mine[at]), name, name
@@ -60,16 +61,25 @@ def dfdc_pictures(folder, fakes_each, part):
 
 def hash_of(name):
     """The same number for the same name on every machine."""
-    import hashlib
-
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
 
 
+def stills(folder):
+    """Photos of many people: `(path, person)`, the person by the file's name without its number."""
+    return [(path, re.sub(r"[_ ]*\d+$", "", path.stem)) for path in sorted(Path(folder).rglob("*.jp*g"))]
+
+
 def still_pictures(folder, part):
-    """Photos of many people; the person is the file's name without its number."""
+    """The same, as `looks` are taken of them."""
     i, n = part
-    for path in sorted(Path(folder).rglob("*.jp*g"))[i::n]:
-        yield path, re.sub(r"[_ ]*\d+$", "", path.stem), ""
+    for path, person in stills(folder)[i::n]:
+        yield path, person, ""
+
+
+def frames_of(clip):
+    """All pictures of a clip, RGB bytes."""
+    with av.open(str(clip)) as file:
+        return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
 
 
 def grid_pictures(folder, out, part, each=6):
@@ -78,7 +88,7 @@ def grid_pictures(folder, out, part, each=6):
     frames = out / "grid_frames"
     frames.mkdir(parents=True, exist_ok=True)
     for clip in grid.clips(folder, grid.TRAIN)[i::n]:
-        pictures = [frame.to_ndarray(format="rgb24") for frame in av.open(str(clip)).decode(video=0)]
+        pictures = frames_of(clip)
         for at in np.linspace(8, len(pictures) - 6, each).astype(int):
             path = frames / f"{clip.stem}_{at:02d}.png"
             cv2.imwrite(str(path), pictures[at][:, :, ::-1])

@@ -51,17 +51,31 @@ def held_out(person: str) -> bool:
     return hash_of(person) % HELD_OUT == 0
 
 
-def training_faces(folder: Path, folds: dict):
-    """`{source: (genuine Faces, fakes Faces or None)}` of the training persons only."""
-    dfdc = Faces.load(folder, "dfdc")
-    mine = np.array([folds.get(str(person)) == "train" for person in dfdc.person])
-    dfdc = dfdc.where(mine)
-    genuine = dfdc.original == ""
-    found = {"dfdc": dfdc.where(genuine), DFDC_FAKES: dfdc.where(~genuine), "grid": Faces.load(folder, "grid")}
+def of_fold(folder: Path, folds: dict, fold: str):
+    """The DFDC faces of the persons of a fold, genuine and fake."""
+    every = Faces.load(folder, "dfdc")
+    return every.where(np.array([folds.get(str(person)) == fold for person in every.person]))
+
+
+def dfdc_faces(folder: Path, folds: dict, fold: str):
+    """`{source: Faces}` of the same: the genuine ones and their fakes."""
+    mine = of_fold(folder, folds, fold)
+    genuine = mine.original == ""
+    return {"dfdc": mine.where(genuine), DFDC_FAKES: mine.where(~genuine)}
+
+
+def still_faces(folder: Path, held: bool):
+    """`{source: Faces}` of the people of the stills who are held out for calibration, or of all others."""
+    found = {}
     for name in ("lfw", "masks"):
-        stills = Faces.load(folder, name)
-        found[name] = stills.where(np.array([not held_out(str(person)) for person in stills.person]))
+        faces = Faces.load(folder, name)
+        found[name] = faces.where(np.array([held_out(str(person)) == held for person in faces.person]))
     return found
+
+
+def training_faces(folder: Path, folds: dict):
+    """`{source: Faces}` of the training persons only."""
+    return dfdc_faces(folder, folds, "train") | {"grid": Faces.load(folder, "grid")} | still_faces(folder, held=False)
 
 
 @dataclass
@@ -93,18 +107,20 @@ class Seen:
 
 
 class Maker:
-    """Draws pairs for ever."""
+    """Draws pairs for ever, from sources by their shares."""
 
-    def __init__(self, faces, seed):
+    def __init__(self, faces, seed, shares=None):
         self.faces = faces
         self.rng = np.random.default_rng(seed)
-        self.names, self.chances = list(SHARES), np.array(list(SHARES.values()))
+        shares = shares or SHARES
+        self.names, self.chances = list(shares), np.array(list(shares.values()))
         genuine = faces["dfdc"]
         self.original = {name: at for at, name in enumerate(genuine.person)}
         fakes = faces[DFDC_FAKES]
         self.fakes = np.flatnonzero([name in self.original for name in fakes.original])
         self.same = {}
-        for source in ("lfw", "masks", "grid"):
+        # A DFDC row's person is its own video: there is no other moment of it.
+        for source in faces.keys() - {"dfdc", DFDC_FAKES}:
             groups = {}
             for at, person in enumerate(faces[source].person):
                 groups.setdefault(person, []).append(at)
@@ -135,7 +151,6 @@ class Maker:
             genuine, fake = self.read(self.faces["dfdc"], self.original[fakes.original[at]]), self.read(fakes, at)
             factor = self.size(largest) / genuine.box[2]
             genuine, fake = genuine.scaled(factor), fake.scaled(factor)
-            fake.mask = None
             return genuine, fake
         at = self.rng.integers(len(self.faces[source]))
         genuine = self.read(self.faces[source], at).cut(0.35)
@@ -154,7 +169,7 @@ class Maker:
         """`count` pairs, some of them through H.264 six at a time."""
         made = []
         while len(made) < count:
-            if self.rng.random() < CODED * 1.0 / (CODED + (1 - CODED) * stream.FACES):
+            if self.rng.random() < CODED / (CODED + (1 - CODED) * stream.FACES):
                 made += self.coded()
             else:
                 pair = self.raw(200)

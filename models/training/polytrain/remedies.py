@@ -41,17 +41,10 @@ def main():
     model = network.FaceForensics(pretrained=False).eval()
     model.load_state_dict(torch.load(args.weights, weights_only=True)["mean"])
     fold, _ = folds.read(args.folds)
-    dfdc = pairs.Faces.load(args.faces, "dfdc")
-    dfdc = dfdc.where(np.array([fold.get(str(person)) == "calibration" for person in dfdc.person]))
-    genuine = dfdc.original == ""
-    sources = {"dfdc": dfdc.where(genuine), pairs.DFDC_FAKES: dfdc.where(~genuine), "grid": dfdc.where(genuine)}
-    for name in ("lfw", "masks"):
-        stills = pairs.Faces.load(args.faces, name)
-        sources[name] = stills.where(np.array([pairs.held_out(str(person)) for person in stills.person]))
+    sources = pairs.dfdc_faces(args.faces, fold, "calibration") | pairs.still_faces(args.faces, held=True)
     report, every = {}, {}
     for source in (pairs.DFDC_FAKES, "dfdc", "lfw", "masks"):
-        maker = pairs.Maker(sources, 4)
-        maker.chances = np.array([float(name == source) for name in maker.names])
+        maker = pairs.Maker(sources, 4, {source: 1.0})
         crops = torch.from_numpy(np.concatenate([maker.tensors(pair)[0] for pair in maker.pairs(args.pairs)]))
         found = {name: value.numpy() for name, value in scores(model, crops).items()}
         for name, value in found.items():

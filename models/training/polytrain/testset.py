@@ -10,7 +10,6 @@ and named clips (`--clips`).
 import argparse
 import csv
 import os
-import re
 from pathlib import Path
 
 import av
@@ -19,7 +18,7 @@ import numpy as np
 
 from . import blends, dfdc, folds, grid, manipulate
 from .blazeface import BlazeFace
-from .extract import hash_of
+from .extract import frames_of, hash_of, stills
 from .pairs import Faces, held_out
 
 COLUMNS = ("path", "label", "person", "corpus", "manipulation", "split", "pair")
@@ -83,15 +82,8 @@ def add_blend(folder, source, name, person, faces, at):
 
 def add_stills(folder, path, name, count):
     """Genuine photos of held-out people, for calibration."""
-    files = [file for file in sorted(Path(path).rglob("*.jp*g")) if held_out(re.sub(r"[_ ]*\d+$", "", file.stem))]
-    for file in files[:count]:
-        person = re.sub(r"[_ ]*\d+$", "", file.stem)
+    for file, person in [still for still in stills(path) if held_out(still[1])][:count]:
         folder.row(folder.link(file, name, file.name.replace(" ", "_")), "genuine", f"{name}-{person}", name, "", "calibration")
-
-
-def frames_of(clip):
-    with av.open(str(clip)) as file:
-        return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
 
 
 def found_points(detector, frames):

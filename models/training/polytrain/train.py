@@ -61,14 +61,7 @@ class Mean:
 
 def validation(folder, dfdc_folds, count):
     """Pairs of calibration persons, with DFDC's fakes only: `[2*count,3,S,S]` bytes and labels."""
-    faces = pairs.Faces.load(folder, "dfdc")
-    mine = faces.where(np.array([dfdc_folds.get(str(person)) == "calibration" for person in faces.person]))
-    genuine = mine.original == ""
-    sources = {"dfdc": mine.where(genuine), pairs.DFDC_FAKES: mine.where(~genuine)}
-    for name in ("grid", "lfw", "masks"):
-        sources[name] = sources["dfdc"]
-    maker = pairs.Maker(sources, 1)
-    maker.chances = np.array([1.0, 0, 0, 0, 0])
+    maker = pairs.Maker(pairs.dfdc_faces(folder, dfdc_folds, "calibration"), 1, {pairs.DFDC_FAKES: 1.0})
     crops = [maker.tensors(maker.raw(200))[0] for _ in range(count)]
     return torch.from_numpy(np.concatenate(crops)), np.tile([0, 1], count)
 
