@@ -14,13 +14,12 @@ use ort::{session::Session, value::TensorRef};
 use crate::{
     Engine, Error, Identity, Network, Result,
     batch::{Batcher, NetworkBatch},
-    card::Calibration,
     engine::CHECKOUT,
     picture::{Picture, PictureError, Square},
 };
 
 /// The card's name.
-const CARD: &str = "face-forensics";
+pub const CARD: &str = "face-forensics";
 /// Pixels of a crop, each way.
 pub const SIDE: usize = 128;
 /// Values of a crop: planes R, G and B.
@@ -117,8 +116,7 @@ impl FaceForensics {
     /// How the card turns a track's logit into a probability, `p = sigmoid(scale * logit + offset)`, and the least `p`
     /// that is a finding: scale, offset, threshold. `None` where nobody has calibrated it.
     pub fn calibration(&self) -> Option<(f64, f64, Option<f64>)> {
-        let Calibration { scale, offset, threshold, .. } = self.network.card().calibration;
-        Some((scale?, offset.unwrap_or(0.0), threshold))
+        self.network.card().calibration.numbers()
     }
 }
 

@@ -39,7 +39,7 @@ impl From<Provider> for polygraph_models::Provider {
 }
 
 /// How results name the network behind them.
-pub(crate) fn network_ref(identity: &polygraph_models::Identity) -> NetworkRef {
+pub fn network_ref(identity: &polygraph_models::Identity) -> NetworkRef {
     NetworkRef {
         name: identity.name.clone(),
         version: identity.version.clone(),

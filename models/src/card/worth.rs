@@ -92,6 +92,12 @@ pub struct Measurement {
 }
 
 impl Calibration {
+    /// Scale, offset and threshold of `p = sigmoid(scale * logit + offset)`. `None` where nobody has calibrated.
+    pub fn numbers(&self) -> Option<(f64, f64, Option<f64>)> {
+        // Temperature scaling has no offset.
+        Some((self.scale?, self.offset.unwrap_or(0.0), self.threshold))
+    }
+
     /// What is wrong with its numbers, if anything.
     pub(super) fn validate(&self) -> Result<(), String> {
         let wanted = match self.method {

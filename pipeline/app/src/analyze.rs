@@ -161,7 +161,7 @@ fn caveat(outputs: &Outputs) {
     if !outputs.report().tracks().any(|track| track.manipulation.as_ref().is_some_and(found)) {
         return;
     }
-    if let Ok(card) = polygraph_models::card::card("face-forensics") {
+    if let Ok(card) = polygraph_models::card(polygraph_models::forensics::CARD) {
         println!("  What these signs are worth: {}", card.quality.note);
     }
 }

@@ -22,7 +22,7 @@ mod work;
 use std::{collections::HashMap, fs, path::Path, process::ExitCode, time::Instant};
 
 use polygraph_core::evaluation::Bootstrap;
-use polygraph_models::{Engine, Provider};
+use polygraph_models::{Engine, Provider, forensics::CARD};
 
 use crate::{
     analyze,
@@ -36,8 +36,6 @@ use report::Report;
 /// What `--help` says of the folder: the document that developers read, too.
 pub const FOLDER: &str = include_str!("eval/README.md");
 
-/// The card of the network that scores faces.
-const CARD: &str = "face-forensics";
 /// The card of the one that finds them.
 const FACES: &str = "blazeface-back";
 /// As shells report a process that SIGINT ended.

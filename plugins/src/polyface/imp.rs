@@ -13,6 +13,7 @@ use polygraph_core::geometry::Point;
 use polygraph_core::results::{FacePoints, FaceResults, NetworkRef, PtsRange};
 use polygraph_core::track::{Detection, Tracker};
 use polygraph_models::blazeface::{self, FaceDetector};
+use polygraph_models::picture::Picture;
 use polygraph_models::{Engine, Error};
 
 use super::properties::{Settings, specs};
@@ -255,7 +256,7 @@ impl PolyFace {
     ) -> Result<Option<FaceResults>, gst::FlowError> {
         let found = picture::with(buffer, info, |picture| {
             let found = detector.faces.detect(picture, &settings.detect())?;
-            Ok(found.iter().map(|face| detection(face, quality(picture, face))).collect::<Vec<_>>())
+            Ok(found.iter().map(|face| detection(picture, face)).collect::<Vec<_>>())
         });
         let detections = match found {
             Ok(Ok(detections)) => detections,
@@ -309,8 +310,9 @@ impl PolyFace {
     }
 }
 
-fn detection(face: &blazeface::Detection, quality: f32) -> Detection {
+fn detection(picture: &Picture<'_>, face: &blazeface::Detection) -> Detection {
     let [right_eye, left_eye, nose, mouth, right_ear, left_ear] = face.points.map(Point::from);
     let points = FacePoints { right_eye, left_eye, nose, mouth, right_ear, left_ear };
-    Detection { rect: face.rect.into(), points, score: face.score, quality }
+    let seen = Detection { rect: face.rect.into(), points, score: face.score, quality: 0.0 };
+    Detection { quality: quality(picture, &seen), ..seen }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! How well a picture shows a face: its size, its sharpness, and whether it looks at us.
 
-use polygraph_models::blazeface::Detection;
+use polygraph_core::forensics::frontality;
+use polygraph_core::track::Detection;
 use polygraph_models::picture::Picture;
 
 /// Height in pixels from which a face is shown as well as anybody needs.
@@ -14,8 +15,9 @@ const GRID: usize = 32;
 /// 0..1: the geometric mean of size, sharpness and frontality, each 0..1. A rank of pictures of one face, no
 /// probability.
 pub(super) fn quality(picture: &Picture<'_>, face: &Detection) -> f32 {
-    let size = (face.rect[3] * picture.height as f32 / FULL_SIZE).clamp(0.0, 1.0);
-    (size * sharpness(picture, face.rect) * frontality(face)).cbrt()
+    let size = (face.rect.h * picture.height as f32 / FULL_SIZE).clamp(0.0, 1.0);
+    // In parts of the picture: a rank needs no pixels.
+    (size * sharpness(picture, face.rect.into()) * frontality(&face.points, [1.0, 1.0])).cbrt()
 }
 
 /// Luma's steps over a distance of 1/64 of the face's width, against its contrast. Blur makes steps small and leaves
@@ -47,21 +49,11 @@ fn sharpness(picture: &Picture<'_>, [x, y, w, h]: [f32; 4]) -> f32 {
     (steps / count / (contrast + 2.0) / FULL_SHARPNESS).clamp(0.0, 1.0)
 }
 
-/// 1 when the nose lies between the ears, 0 when it lies over one of them.
-fn frontality(face: &Detection) -> f32 {
-    let [_, _, nose, _, right, left] = face.points;
-    let axis = [left[0] - right[0], left[1] - right[1]];
-    let length = axis[0] * axis[0] + axis[1] * axis[1];
-    if length <= f32::EPSILON {
-        return 0.0;
-    }
-    let along = ((nose[0] - right[0]) * axis[0] + (nose[1] - right[1]) * axis[1]) / length;
-    (1.0 - (2.0 * along - 1.0).abs()).clamp(0.0, 1.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use polygraph_core::geometry::Point;
+    use polygraph_core::results::FacePoints;
     use polygraph_models::picture::{Matrix, PixelFormat};
 
     /// Quality of a face over the whole of a square luma picture.
@@ -77,7 +69,10 @@ mod tests {
             pixel_aspect: 1.0,
         };
         let points = [[0.3, 0.4], [0.7, 0.4], [nose, 0.5], [0.5, 0.7], [0.2, 0.5], [0.8, 0.5]];
-        quality(&picture, &Detection { rect: [0.0, 0.0, 1.0, 1.0], points, score: 0.9 })
+        let [right_eye, left_eye, nose, mouth, right_ear, left_ear] = points.map(Point::from);
+        let points = FacePoints { right_eye, left_eye, nose, mouth, right_ear, left_ear };
+        let rect = [0.0, 0.0, 1.0, 1.0].into();
+        quality(&picture, &Detection { rect, points, score: 0.9, quality: 0.0 })
     }
 
     fn stripes(side: usize, period: usize) -> Vec<u8> {

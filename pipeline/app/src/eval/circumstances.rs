@@ -3,12 +3,13 @@
 
 use std::{fs, time::Duration};
 
+use gstpolygraph::analyser::network_ref;
 use polygraph_core::results::NetworkRef;
-use polygraph_models::{Engine, card, card::Calibration as CardCalibration};
+use polygraph_models::{Engine, card, forensics::CARD};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{
-    CARD, FACES, Setup,
+    FACES, Setup,
     manifest::Split,
     report::{About, Calibration},
 };
@@ -45,22 +46,13 @@ pub fn about(
 }
 
 fn network(engine: &std::sync::Arc<Engine>, name: &str) -> Result<NetworkRef> {
-    let network = engine.load(name)?;
-    let identity = network.identity();
-    Ok(NetworkRef {
-        name: identity.name.clone(),
-        version: identity.version.clone(),
-        sha256: identity.sha256.clone(),
-        provider: identity.provider.to_owned(),
-    })
+    Ok(network_ref(engine.load(name)?.identity()))
 }
 
 /// What the card says a score means, where it says so to the end.
 fn calibration() -> Result<Option<Calibration>> {
-    let CardCalibration { scale, offset, threshold, .. } = &card(CARD)?.calibration;
-    // Temperature scaling has no offset.
-    let whole = scale.zip(*threshold);
-    Ok(whole.map(|(scale, threshold)| Calibration { scale, offset: offset.unwrap_or_default(), threshold }))
+    let numbers = card(CARD)?.calibration.numbers();
+    Ok(numbers.and_then(|(scale, offset, threshold)| Some(Calibration { scale, offset, threshold: threshold? })))
 }
 
 /// The card's terms, and what they leave open.

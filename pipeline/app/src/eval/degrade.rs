@@ -4,13 +4,14 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use gst::{ElementFactory, prelude::*};
 use gst_video::{VideoFrameRef, VideoInfo, prelude::*};
+use gstpolygraph::analyser::lock;
 use polygraph_core::evaluation::Random;
 
 use super::{
@@ -144,13 +145,13 @@ pub fn compare(elements: &[gst::Element], shown: &Arc<Shown>, psnr: &Arc<Psnr>) 
     let (entered, shown_in, shown_out, psnr) = (waiting.clone(), shown.clone(), shown.clone(), psnr.clone());
     sink.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some((pts, luma)) = luma(pad, info, &shown_in) {
-            entered.lock().unwrap_or_else(PoisonError::into_inner).insert(pts, luma);
+            lock(&entered).insert(pts, luma);
         }
         gst::PadProbeReturn::Ok
     });
     src.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         if let Some((pts, after)) = luma(pad, info, &shown_out) {
-            let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = lock(&waiting);
             let before = waiting.remove(&pts);
             // Pictures that a decoder dropped never come.
             waiting.retain(|earlier, _| *earlier > pts);

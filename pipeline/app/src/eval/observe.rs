@@ -3,12 +3,12 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use gst_app::{AppSink, AppSinkCallbacks};
 use gst_video::{VideoColorMatrix, VideoFrameRef, VideoInfo, prelude::*};
-use gstpolygraph::meta::video_results;
+use gstpolygraph::{analyser::lock, meta::video_results};
 use polygraph_core::{
     evaluation::Skin,
     geometry::Point,
@@ -175,8 +175,4 @@ fn rgb([y, cb, cr]: [f64; 3], info: &VideoInfo) -> [f64; 3] {
     let (red, blue) = (y + 2.0 * (1.0 - kr) * cr, y + 2.0 * (1.0 - kb) * cb);
     let green = (y - kr * red - kb * blue) / (1.0 - kr - kb);
     [red, green, blue].map(|value| value.clamp(0.0, 1.0))
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

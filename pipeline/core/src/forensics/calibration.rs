@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From a track's logit to a probability and a finding.
 
-/// Platt scaling (Platt, 1999) of a track's logit, `p = sigmoid(scale * logit + offset)`, and the least `p` that is
-/// called a sign of manipulation; without one there are probabilities and no findings.
+use crate::evaluation::Platt;
+
+/// Platt scaling of a track's logit, and the least `p` that is called a sign of manipulation; without one there are
+/// probabilities and no findings.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Calibration {
-    scale: f64,
-    offset: f64,
+    platt: Platt,
     threshold: Option<f32>,
 }
 
@@ -35,7 +36,7 @@ impl Calibration {
         let probable = threshold.is_none_or(|threshold| (0.0..=1.0).contains(&threshold));
         let sound = scale.is_finite() && scale > 0.0 && offset.is_finite() && probable;
         if sound {
-            Ok(Self { scale, offset, threshold: threshold.map(|threshold| threshold as f32) })
+            Ok(Self { platt: Platt { scale, offset }, threshold: threshold.map(|threshold| threshold as f32) })
         } else {
             Err(BadCalibration { scale, offset, threshold })
         }
@@ -43,7 +44,7 @@ impl Calibration {
 
     /// The probability of a logit, 0..1.
     pub fn p(&self, logit: f32) -> f32 {
-        (1.0 / (1.0 + (-(self.scale * f64::from(logit) + self.offset)).exp())) as f32
+        self.platt.p(f64::from(logit)) as f32
     }
 
     /// Whether a probability is called a sign of manipulation; `None` without a threshold.
