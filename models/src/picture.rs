@@ -4,6 +4,7 @@
 mod axis;
 mod colour;
 mod crop;
+mod mosaic;
 mod sample;
 
 pub use crop::Square;

@@ -119,6 +119,48 @@ fn every_small_size_can_be_read() {
 }
 
 #[test]
+fn the_cells_of_a_mosaic_are_means_of_whole_pixels() {
+    for format in [PixelFormat::I420, PixelFormat::Nv12] {
+        // 2 x 3 cells of 5 x 4 pixels and of their 5 x 4 colour differences.
+        let planes = Planes::new(format, (20, 24), 3, noise);
+        let mut out = vec![0.0; 2 * 3 * 3];
+        planes.picture().mosaic((2, 3), 64, &mut out).unwrap();
+        for (cell, got) in out.chunks_exact(3).enumerate() {
+            let mean = |plane: usize, w: usize, h: usize| {
+                let (left, top) = (cell % 2 * w, cell / 2 * h);
+                let all = (0..w * h).map(|i| f64::from(noise(plane, left + i % w, top + i / w)));
+                all.sum::<f64>() / (w * h) as f64
+            };
+            let want = rgb(mean(0, 10, 8), mean(1, 5, 4), mean(2, 5, 4));
+            assert!(
+                got.iter().zip(want).all(|(a, b)| (f64::from(*a) - b).abs() < 1e-4),
+                "{format:?}: {got:?} {want:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_mosaic_reads_few_rows_evenly_and_any_size() {
+    // Rows 2 and 6 of each 8 are white, the others black: two rows a cell see only those.
+    let planes =
+        Planes::new(PixelFormat::I420, (16, 16), 0, |p, _, y| if p > 0 { 128 } else { 235 * u8::from(y % 4 == 2) });
+    let mut out = vec![0.0; 2 * 2 * 3];
+    planes.picture().mosaic((2, 2), 2, &mut out).unwrap();
+    assert!(out.iter().all(|v| *v > 0.99), "{out:?}");
+    for (width, height) in [(1, 1), (2, 3), (5, 1), (1, 700), (7, 7)] {
+        for format in [PixelFormat::I420, PixelFormat::Nv12] {
+            let planes = Planes::new(format, (width, height), 0, |plane, _, _| if plane == 0 { 126 } else { 128 });
+            let mut out = vec![0.0; 48 * 27 * 3];
+            planes.picture().mosaic((48, 27), 999, &mut out).unwrap();
+            assert!(out.iter().all(|v| (v - 0.502).abs() < 0.01), "{width}x{height} {format:?}");
+        }
+    }
+    assert!(matches!(planes.picture().mosaic((2, 3), 2, &mut out), Err(PictureError::Output { .. })));
+    assert!(matches!(planes.picture().mosaic((0, 2), 2, &mut out), Err(PictureError::Output { .. })));
+}
+
+#[test]
 fn planes_that_lie_are_refused() {
     let planes = Planes::new(PixelFormat::I420, (101, 51), 0, noise);
     let good = planes.picture();
