@@ -5,6 +5,8 @@
 
 mod analyze;
 
+use std::sync::{Arc, Mutex};
+
 use analyze::{Run, audio, video};
 use gst::prelude::*;
 use polygraph_core::record::{Missing, Record};
@@ -74,6 +76,26 @@ fn pictures_alone_are_analysed() {
     let outcome = analyzed(&format!("{} ! polyanalyze name=a", video(2, "")));
     assert_eq!(outcome.stretches(), [(vec![Missing::AudioAbsent], 10, 0)]);
     assert!(!outcome.stats.has_field("polyvoice"), "what is not needed is not built");
+}
+
+/// In GStreamer 1.22 a videoflip that nobody has told to turn anything copies every picture.
+#[test]
+fn nothing_on_the_way_copies_an_upright_picture() {
+    let run = Run::new(&format!("{} ! polyanalyze name=a", video(2, "")));
+    let last = run.analyze().downcast::<gst::Bin>().unwrap().by_name("polyface").unwrap();
+    let [came, left] = [run.analyze().static_pad("video").unwrap(), last.static_pad("src").unwrap()].map(|pad| {
+        let memories = Arc::<Mutex<Vec<usize>>>::default();
+        let seen = memories.clone();
+        pad.add_probe(gst::PadProbeType::BUFFER, move |_pad, info| {
+            let memory = info.buffer().map(|buffer| std::ptr::from_ref(buffer.peek_memory(0)) as usize);
+            seen.lock().unwrap().extend(memory);
+            gst::PadProbeReturn::Ok
+        });
+        memories
+    });
+    run.play().finish();
+    assert_eq!(came.lock().unwrap().len(), 50);
+    assert_eq!(*came.lock().unwrap(), *left.lock().unwrap());
 }
 
 #[test]

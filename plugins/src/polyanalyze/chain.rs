@@ -2,6 +2,8 @@
 //! The chains inside the bin: built when their pad is requested, taken down when it is released.
 
 use gst::prelude::*;
+use gst_base::BaseTransform;
+use gst_base::prelude::*;
 
 use super::queue::{Limit, Queue};
 
@@ -56,6 +58,10 @@ impl Chain {
         let head = self.queue("video-queue", PICTURES)?;
         let flip = make("videoflip", "videoflip")?;
         flip.set_property_from_str("video-direction", "auto");
+        // In 1.22 it copies each upright picture, until a tag has turned the direction away from upright and back.
+        if let Some(flip) = flip.downcast_ref::<BaseTransform>() {
+            flip.set_passthrough(true);
+        }
         let mut last = self.string(
             bin,
             &head,
@@ -70,11 +76,13 @@ impl Chain {
         if forensics {
             last = self.append(bin, &last, make("polyforensics", "polyforensics")?)?;
         }
-        self.joint(&last, lips, "video")
+        self.joint(&last, "src", lips, "video")
     }
 
-    /// `queue ! audioconvert ! polyvoice ! tee`, from there `queue ! polylips.audio`, and for the transcript
+    /// `queue ! audioconvert ! polyvoice ! tee`, from there `polylips.audio`, and for the transcript
     /// `queue ! audioconvert ! audioresample ! capsfilter ! polyspeech ! capsfilter ! funnel`
+    ///
+    /// polylips needs no queue: it keeps no buffers, and holds sound back only when a file's is far ahead of the pictures.
     pub(super) fn build_audio(
         &mut self,
         bin: &gst::Bin,
@@ -87,10 +95,7 @@ impl Chain {
             &head,
             [make("audioconvert", "audioconvert")?, make("polyvoice", "polyvoice")?, make("tee", "audio-tee")?],
         )?;
-        let queue = self.queue("lips-queue", SOUND)?;
-        self.string(bin, &queue, [])?;
-        tee.link(&queue)?;
-        self.joint(&queue, lips, "audio")?;
+        self.joint(&tee, "src_%u", lips, "audio")?;
         let Some(funnel) = funnel else { return Ok(()) };
         let queue = self.queue("speech-queue", SPEECH)?;
         let last = self.string(
@@ -105,7 +110,7 @@ impl Chain {
             ],
         )?;
         tee.link(&queue)?;
-        self.joint(&last, funnel, "sink_%u")
+        self.joint(&last, "src", funnel, "sink_%u")
     }
 
     fn queue(&mut self, name: &str, limit: Limit) -> Result<gst::Element, Error> {
@@ -136,8 +141,14 @@ impl Chain {
     }
 
     /// Links the chain's end to an element that outlives it.
-    fn joint(&mut self, last: &gst::Element, to: &gst::Element, name: &'static str) -> Result<(), Error> {
-        let (from, to) = (pad(last, "src")?, pad(to, name)?);
+    fn joint(
+        &mut self,
+        last: &gst::Element,
+        from: &'static str,
+        next: &gst::Element,
+        to: &'static str,
+    ) -> Result<(), Error> {
+        let (from, to) = (pad(last, from)?, pad(next, to)?);
         self.joints.push((from.clone(), to.clone()));
         from.link(&to)
             .map_err(|err| gst::glib::bool_error!("{} does not link to {}: {err}", from.name(), to.name()))?;

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! video ─ queue ─ videoconvert ─ deinterlace ─ videoflip ─ polyscene ─ polyface ─ polyforensics ─┐
-//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ─ queue ────────────────────────────────────── polylips ─ funnel ─ src
+//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ────────────────────────────────────────────── polylips ─ funnel ─ src
 //!                                             └ queue ─ audioconvert ─ audioresample ─ polyspeech ─────────────┘
 //! ```
 //!
