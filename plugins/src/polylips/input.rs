@@ -62,10 +62,17 @@ impl PolyLips {
                 state.join.resumed(now);
             }
             let Some(until) = state.join.blocked_until(side, now) else { break };
+            state.held += 1;
             state = self.wait(state, Some(until), now);
+            state.held = state.held.saturating_sub(1);
         }
+        let concerned = state.concerns();
         self.hand_over(&mut state, side, pts.zip(end), found);
-        self.wake();
+        let concerned = concerned || state.concerns();
+        drop(state);
+        if concerned {
+            self.wake();
+        }
         Ok(gst::FlowSuccess::Ok)
     }
 

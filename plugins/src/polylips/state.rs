@@ -40,6 +40,8 @@ pub(super) struct State {
     pub(super) pushing: bool,
     /// A flushing seek is on its way upstream.
     pub(super) seeking: bool,
+    /// Sides that are held back.
+    pub(super) held: u32,
     /// What downstream last said.
     pub(super) flow: Result<gst::FlowSuccess, gst::FlowError>,
     /// The name of the records' stream and its group, once they are known.
@@ -60,6 +62,7 @@ impl State {
             active: false,
             pushing: false,
             seeking: false,
+            held: 0,
             flow: Ok(gst::FlowSuccess::Ok),
             stream: None,
             started: false,
@@ -119,6 +122,12 @@ impl State {
     /// Whether the task may hand anything on.
     pub(super) fn runs(&self) -> bool {
         self.active && !self.seeking && !self.flushing() && self.flow.is_ok()
+    }
+
+    /// Whether anybody has to look around because something arrived: a picture waits for it, or a side is held back.
+    /// Most buffers concern nobody, and to wake the task for nothing costs more than to take their results.
+    pub(super) fn concerns(&self) -> bool {
+        self.held > 0 || self.join.queued(Side::Video) > 0
     }
 
     /// A new stream began after the end: the records go on too.

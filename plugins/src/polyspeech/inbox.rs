@@ -2,7 +2,7 @@
 //! The queue between the streaming thread that brings sound and the task that recognises it.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::task::SAMPLE_NS;
@@ -33,6 +33,8 @@ struct State {
     queued: gst::ClockTime,
     /// Nothing is taken or given: `Flushing`, or why the task has ended.
     closed: Option<gst::FlowError>,
+    /// Who waits for a change. To wake nobody costs a call of the kernel, and most of the time nobody waits.
+    waiting: u32,
 }
 
 /// A queue bounded in time.
@@ -43,8 +45,12 @@ pub(super) struct Inbox {
 
 impl Default for Inbox {
     fn default() -> Self {
-        let state =
-            State { items: VecDeque::new(), queued: gst::ClockTime::ZERO, closed: Some(gst::FlowError::Flushing) };
+        let state = State {
+            items: VecDeque::new(),
+            queued: gst::ClockTime::ZERO,
+            closed: Some(gst::FlowError::Flushing),
+            waiting: 0,
+        };
         Self { state: Mutex::new(state), changed: Condvar::new() }
     }
 }
@@ -72,8 +78,7 @@ impl Inbox {
         state.closed = Some(reason);
         state.items.clear();
         state.queued = gst::ClockTime::ZERO;
-        drop(state);
-        self.changed.notify_all();
+        self.tell(state);
     }
 
     /// Whether the queue has been closed.
@@ -108,8 +113,7 @@ impl Inbox {
             state = self.wait(state);
         }
         Self::put(&mut state, Item::Sound(buffer));
-        drop(state);
-        self.changed.notify_all();
+        self.tell(state);
         Ok(Offer::Taken)
     }
 
@@ -120,8 +124,7 @@ impl Inbox {
             return Err(reason);
         }
         Self::put(&mut state, Item::Event(event));
-        drop(state);
-        self.changed.notify_all();
+        self.tell(state);
         Ok(())
     }
 
@@ -143,12 +146,23 @@ impl Inbox {
         if let Some(item) = &item {
             state.queued = state.queued.saturating_sub(length(item));
         }
-        drop(state);
-        self.changed.notify_all();
+        self.tell(state);
         Ok(item)
     }
 
-    fn wait<'a>(&self, state: std::sync::MutexGuard<'a, State>) -> std::sync::MutexGuard<'a, State> {
-        self.changed.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = self.changed.wait_timeout(state, SLICE).unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting -= 1;
+        state
+    }
+
+    /// Wakes those who wait.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        let waiting = state.waiting;
+        drop(state);
+        if waiting > 0 {
+            self.changed.notify_all();
+        }
     }
 }

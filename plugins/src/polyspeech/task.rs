@@ -15,6 +15,8 @@ use crate::meta::audio_results;
 
 /// Longest stretch of sound that is heard before a GAP event says so.
 const STEP: usize = 1_600;
+/// The same in time.
+const STEP_TIME: gst::ClockTime = gst::ClockTime::from_mseconds(100);
 
 /// Nanoseconds of a sample at 16 kHz.
 pub(super) const SAMPLE_NS: u64 = 62_500;
@@ -26,18 +28,21 @@ pub(super) struct Task {
     segment: gst::FormattedSegment<gst::ClockTime>,
     /// Up to here the source pad has been told that time has passed.
     told: Option<gst::ClockTime>,
+    /// Up to here it has: not every buffer of sound is worth an event.
+    untold: Option<gst::ClockTime>,
 }
 
 impl Task {
     /// Nothing has come yet.
     pub(super) fn new(listener: Listener) -> Self {
-        Self { listener, form: Form::Text, segment: gst::FormattedSegment::new(), told: None }
+        Self { listener, form: Form::Text, segment: gst::FormattedSegment::new(), told: None, untold: None }
     }
 
     /// Forgets the sound, as at a flush.
     pub(super) fn reset(&mut self) {
         self.listener.reset();
         self.told = None;
+        self.untold = None;
     }
 }
 
@@ -103,7 +108,7 @@ impl PolySpeech {
                 std::iter::from_fn(|| windows.next_if(|window| last || window.pts.end_ns <= end)).collect();
             task.listener.hear(start, step, &ended).map_err(|error| self.fail(&error))?;
             self.work(task)?;
-            self.tell_time(task, gst::ClockTime::from_nseconds(start), gst::ClockTime::from_nseconds(end))?;
+            self.pass_time(task, gst::ClockTime::from_nseconds(start), gst::ClockTime::from_nseconds(end));
         }
         Ok(())
     }
@@ -144,14 +149,31 @@ impl PolySpeech {
         }
     }
 
-    /// Says downstream that nothing will come for sound that has been heard, but text that is late anyway.
-    fn tell_time(&self, task: &mut Task, start: gst::ClockTime, end: gst::ClockTime) -> Result<(), gst::FlowError> {
-        let start = task.told.filter(|told| *told <= end && end - *told <= gst::ClockTime::SECOND).unwrap_or(start);
-        if end > start {
-            task.told = Some(end);
-            self.srcpad.push_event(gst::event::Gap::builder(start).duration(end - start).build());
+    /// Sound has been heard from `start` to `end`; says so downstream before it would be longer than [`STEP_TIME`].
+    fn pass_time(&self, task: &mut Task, start: gst::ClockTime, end: gst::ClockTime) {
+        let told = match task.told {
+            Some(told) if told <= end && end - told <= gst::ClockTime::SECOND => told,
+            _ => {
+                self.tell_time(task);
+                start
+            }
+        };
+        task.told = Some(told);
+        task.untold = Some(end);
+        // As much again would be too late.
+        if end + end.saturating_sub(start) > told + STEP_TIME {
+            self.tell_time(task);
         }
-        Ok(())
+    }
+
+    /// Says downstream that nothing will come for sound that has been heard, but text that is late anyway.
+    fn tell_time(&self, task: &mut Task) {
+        if let (Some(told), Some(end)) = (task.told, task.untold.take())
+            && end > told
+        {
+            task.told = Some(end);
+            self.srcpad.push_event(gst::event::Gap::builder(told).duration(end - told).build());
+        }
     }
 
     /// A serialised event, in its place among the sound.
@@ -165,12 +187,14 @@ impl PolySpeech {
                 let end = start + duration.unwrap_or_default();
                 task.listener.gap(end.nseconds());
                 self.work(task)?;
+                self.tell_time(task);
                 task.told = Some(end);
                 self.srcpad.push_event(event);
             }
             gst::EventView::Eos(_) => {
                 task.listener.finish();
                 self.work(task)?;
+                self.tell_time(task);
                 self.srcpad.push_event(event);
             }
             // They describe the sound.
@@ -219,6 +243,7 @@ impl PolySpeech {
         // What was said before belongs to the old segment.
         task.listener.finish();
         self.work(task)?;
+        self.tell_time(task);
         task.reset();
         task.segment = segment.clone();
         self.srcpad.push_event(event.clone());
