@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polygraph analyze`: inputs, one after the other, into events, a transcript and a summary.
 
+mod batch;
 mod complaints;
 mod evidence;
 mod fault;
@@ -62,6 +63,10 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
     init()?;
     let inputs = analyze.inputs.iter().map(|given| Input::parse(given, analyze)).collect::<Vec<_>>();
     let folders = folders(analyze, &inputs);
+    // Before any thread is started. A live stream wants its results at once.
+    if inputs.iter().flatten().all(|input| input.file.is_some()) {
+        batch::schedule();
+    }
     stop_on_ctrl_c();
     let mut code = ExitCode::SUCCESS;
     for (input, folder) in inputs.into_iter().zip(folders) {
