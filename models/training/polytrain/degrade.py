@@ -44,7 +44,7 @@ class Plan:
         self.grey = rng.random() < 0.15
         self.blur = rng.uniform(0.4, 1.5) if rng.random() < 0.2 else 0
         self.factor = rng.uniform(0.4, 0.9) if rng.random() < 0.25 else 1
-        self.noise = rng.uniform(1, 8) if rng.random() < 0.25 else 0
+        self.noise = rng.uniform(1, 12) if rng.random() < 0.25 else 0
         self.jpeg = int(rng.integers(35, 96)) if not coded and rng.random() < 0.65 else 0
 
     def __call__(self, picture):

@@ -6,6 +6,7 @@ Writes `<out>/<source>.npz`: path, person, original ("" if genuine), and for bot
 """
 
 import argparse
+import csv
 import hashlib
 import re
 from pathlib import Path
@@ -82,6 +83,12 @@ def frames_of(clip):
         return [frame.to_ndarray(format="rgb24") for frame in file.decode(video=0)]
 
 
+def clips(folder):
+    """`(path, person)` of `clips.tsv` (columns `file` and `person`): genuine clips that show one person each."""
+    with open(Path(folder) / "clips.tsv", newline="", encoding="utf-8") as table:
+        return [(Path(folder) / "clips" / row["file"], row["person"]) for row in csv.DictReader(table, delimiter="\t")]
+
+
 def grid_pictures(folder, out, part, each=6):
     """Frames of GRID clips at training positions, saved beside the result as PNG."""
     i, n = part
@@ -95,10 +102,23 @@ def grid_pictures(folder, out, part, each=6):
             yield path, "grid-s1", ""
 
 
+def talk_pictures(folder, out, part, each=16):
+    """Frames of clips of talking people, saved beside the result as PNG; `clips.tsv` says who is seen."""
+    i, n = part
+    frames = out / "talk_frames"
+    frames.mkdir(parents=True, exist_ok=True)
+    for clip, person in clips(folder)[i::n]:
+        pictures = frames_of(clip)
+        for at in np.linspace(0, len(pictures) - 1, each).astype(int):
+            path = frames / f"{clip.stem}_{at:04d}.png"
+            cv2.imwrite(str(path), pictures[at][:, :, ::-1])
+            yield path, person, ""
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("source", choices=["dfdc", "stills", "grid"])
-    parser.add_argument("--folder", type=Path, required=True, help=f"dfdc: {dfdc.LAYOUT}; grid: {grid.LAYOUT}; stills: a folder of photos")
+    parser.add_argument("source", choices=["dfdc", "stills", "grid", "talk"])
+    parser.add_argument("--folder", type=Path, required=True, help=f"dfdc: {dfdc.LAYOUT}; grid: {grid.LAYOUT}; stills: a folder of photos; talk: clips/ and clips.tsv")
     parser.add_argument("--blazeface", type=Path, required=True, help="face_detection_back_256x256_barracuda.onnx")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--name", help="name of the result (default: the source)")
@@ -111,6 +131,7 @@ def main():
         "dfdc": lambda: dfdc_pictures(args.folder, args.fakes, part),
         "stills": lambda: still_pictures(args.folder, part),
         "grid": lambda: grid_pictures(args.folder, args.out, part),
+        "talk": lambda: talk_pictures(args.folder, args.out, part),
     }[args.source]()
     detector, rows, missed = BlazeFace(args.blazeface), [], 0
     for path, person, original in pictures:

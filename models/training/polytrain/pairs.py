@@ -14,11 +14,12 @@ from .network import CELLS
 
 # Where pairs come from; the DFDC fakes are the only manipulations that are not made here.
 DFDC_FAKES = "dfdc-fakes"
-SHARES = {DFDC_FAKES: 0.4, "dfdc": 0.22, "lfw": 0.18, "masks": 0.08, "grid": 0.12}
-# Part of the pairs that go through H.264.
+SHARES = {DFDC_FAKES: 0.4, "dfdc": 0.17, "lfw": 0.15, "masks": 0.06, "grid": 0.08, "talk": 0.14}
+# Part of the pairs that go through a video codec.
 CODED = 0.35
-# A person of the stills is held out for calibration when their name's hash says so.
+# A person of the stills is held out for calibration when their name's hash says so; of the few who talk, more are.
 HELD_OUT = 10
+HELD_OUT_TALKING = 3
 
 
 @dataclass
@@ -46,9 +47,9 @@ class Faces:
         return len(self.path)
 
 
-def held_out(person: str) -> bool:
-    """Whether a person of the stills is kept for calibration."""
-    return hash_of(person) % HELD_OUT == 0
+def held_out(person: str, one_in: int = HELD_OUT) -> bool:
+    """Whether a person of the stills or of the clips is kept for calibration."""
+    return hash_of(person) % one_in == 0
 
 
 def of_fold(folder: Path, folds: dict, fold: str):
@@ -65,11 +66,11 @@ def dfdc_faces(folder: Path, folds: dict, fold: str):
 
 
 def still_faces(folder: Path, held: bool):
-    """`{source: Faces}` of the people of the stills who are held out for calibration, or of all others."""
+    """`{source: Faces}` of the people of the stills and clips who are held out for calibration, or of all others."""
     found = {}
-    for name in ("lfw", "masks"):
+    for name, one_in in (("lfw", HELD_OUT), ("masks", HELD_OUT), ("talk", HELD_OUT_TALKING)):
         faces = Faces.load(folder, name)
-        found[name] = faces.where(np.array([held_out(str(person)) == held for person in faces.person]))
+        found[name] = faces.where(np.array([held_out(str(person), one_in) == held for person in faces.person]))
     return found
 
 
@@ -166,7 +167,7 @@ class Maker:
         return float(np.exp(self.rng.uniform(np.log(56), np.log(largest))))
 
     def pairs(self, count):
-        """`count` pairs, some of them through H.264 six at a time."""
+        """`count` pairs, some of them through a video codec six at a time."""
         made = []
         while len(made) < count:
             if self.rng.random() < CODED / (CODED + (1 - CODED) * stream.FACES):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""H.264 as streams have it: faces that move inside of a larger picture, at a constant QP. A still crop would come out
-almost as it went in and prove nothing."""
+"""H.264 and MPEG-2 as streams have them: faces that move inside of a larger picture, at a constant quantiser. A still crop
+would come out almost as it went in and prove nothing."""
 
 import io
 
@@ -11,13 +11,16 @@ import numpy as np
 WIDTH, HEIGHT, COLUMNS, ROWS, FRAMES = 640, 360, 3, 2, 7
 CELL = (WIDTH // COLUMNS, HEIGHT // ROWS)
 FACES = COLUMNS * ROWS
+# Part of the clips in MPEG-2, as much of broadcasting still is; its quantiser (2 to 14) leaves blocks instead of softness.
+MPEG2 = 0.35
 
 
 class Layout:
     """Where and how the faces of one clip move; a clip of fakes and one of their originals share it."""
 
     def __init__(self, rng):
-        self.qp = int(rng.integers(26, 43))
+        self.mpeg2 = rng.random() < MPEG2
+        self.qp = int(rng.integers(2, 15)) if self.mpeg2 else int(rng.integers(26, 43))
         self.frame = int(rng.integers(2, FRAMES))
         self.speed = rng.uniform(-3, 3, (FACES, 2))
         self.sway = rng.uniform(0, 2, FACES)
@@ -50,7 +53,7 @@ def through(pictures, layout):
             moved = cv2.warpAffine(picture, move, (picture.shape[1], picture.shape[0]), borderMode=cv2.BORDER_REPLICATE)
             cell[whole[1] : whole[1] + height, whole[0] : whole[0] + width] = moved[:height, :width]
         frames.append(canvas)
-    last = coded(frames, layout.qp)
+    last = coded(frames, layout)
     found = []
     for face, picture in enumerate(pictures):
         x, y = layout.offset(face, layout.frame, picture.shape[1::-1])
@@ -59,11 +62,14 @@ def through(pictures, layout):
     return found
 
 
-def coded(frames, qp):
-    """The last of some frames, after H.264 at a constant QP."""
-    file = io.BytesIO()
-    with av.open(file, "w", format="mp4") as out:
-        video = out.add_stream("libx264", rate=25, options={"qp": str(qp), "preset": "veryfast", "threads": "1"})
+def coded(frames, layout):
+    """The last of some frames, after a codec at a constant quantiser."""
+    file, qp = io.BytesIO(), str(layout.qp)
+    with av.open(file, "w", format="matroska") as out:
+        if layout.mpeg2:
+            video = out.add_stream("mpeg2video", rate=25, options={"qmin": qp, "qmax": qp, "threads": "1"})
+        else:
+            video = out.add_stream("libx264", rate=25, options={"qp": qp, "preset": "veryfast", "threads": "1"})
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for frame in frames:
             out.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))

@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--faces", type=Path, required=True, help="folder of polytrain.extract")
     parser.add_argument("--folds", type=Path, required=True, help="folds.tsv")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; started again, it goes on")
+    parser.add_argument("--weights", type=Path, help="weights.pt of another run to begin with")
     parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--minutes", type=float, default=600)
     parser.add_argument("--pairs", type=int, default=24, help="pairs in a batch")
@@ -97,6 +98,8 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     dfdc_folds, _ = folds.read(args.folds)
     model = network.FaceForensics().to(memory_format=torch.channels_last)
+    if args.weights:
+        model.load_state_dict(torch.load(args.weights, weights_only=True)["mean"])
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.02)
     mean, step, elapsed, log = Mean(model), 0, 0.0, []
     checkpoint = args.out / "checkpoint.pt"
@@ -144,7 +147,7 @@ def main():
             save(checkpoint, model=model.state_dict(), optimiser=optimiser.state_dict(), mean=mean.state, step=step, elapsed=elapsed, log=log)
             saved = time.monotonic()
     save(args.out / "weights.pt", mean=mean.state)
-    settings = {key: str(value) for key, value in vars(args).items() if key not in ("faces", "folds", "out")}
+    settings = {key: str(value) for key, value in vars(args).items() if key not in ("faces", "folds", "out", "weights")}
     (args.out / "metrics.json").write_text(json.dumps({"settings": settings, "steps": step, "minutes": elapsed / 60, "log": log}, indent=1))
 
 
