@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The shipped analysers, with a condition before them: what stills and clips have in common.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use gst::{ElementFactory, prelude::*};
+use gst_app::AppSrc;
 
 use super::{
     Setup,
@@ -18,6 +22,10 @@ use crate::{
 
 /// How often somebody looks whether the user wants to stop.
 const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(100);
+/// Between two looks whether a source has room again.
+const SHORT: gst::ClockTime = gst::ClockTime::from_mseconds(2);
+/// Pictures that wait before the analysers.
+const WAITING: u64 = 4;
 /// A pipeline that nothing passes for so long is over.
 const STALLED: Duration = Duration::from_secs(60);
 
@@ -26,8 +34,10 @@ const STALLED: Duration = Duration::from_secs(60);
 pub enum End {
     /// All of it was seen.
     Whole,
-    /// An error; the message.
+    /// The input is bad; the message.
     Broken(String),
+    /// An analyser failed, whatever the input; the message.
+    Failed(String),
     /// The user asked to stop.
     Interrupted,
 }
@@ -87,40 +97,50 @@ impl Chain {
     }
 
     /// Lets it run.
-    pub fn play(&self) -> Result<(), String> {
+    pub fn play(&self) -> Result<(), End> {
         match self.pipeline.set_state(gst::State::Playing) {
             Ok(_) => Ok(()),
-            Err(error) => Err(self.error().unwrap_or_else(|| error.to_string())),
+            Err(error) => Err(self.error(gst::ClockTime::ZERO).unwrap_or_else(|| End::Failed(error.to_string()))),
         }
     }
 
-    /// The first error on the bus.
-    pub fn error(&self) -> Option<String> {
-        let message = self.pipeline.bus()?.pop_filtered(&[gst::MessageType::Error])?;
-        match message.view() {
-            gst::MessageView::Error(error) => Some(words(&error.error())),
-            _ => None,
+    /// The next error on the bus, waited for so long.
+    fn error(&self, patience: gst::ClockTime) -> Option<End> {
+        self.pipeline.bus()?.timed_pop_filtered(patience, &[gst::MessageType::Error]).map(|message| end(&message))
+    }
+
+    /// Waits until `source` has room. An `appsrc` that blocks would wait for ever where the pipeline has failed.
+    pub fn make_room(&self, source: &AppSrc) -> Result<(), End> {
+        let began = Instant::now();
+        while source.current_level_buffers() >= WAITING {
+            if let Some(error) = self.error(SHORT) {
+                return Err(error);
+            }
+            if interrupted() {
+                return Err(End::Interrupted);
+            }
+            if began.elapsed() > STALLED {
+                return Err(End::Failed(format!("nothing went on for {} s", STALLED.as_secs())));
+            }
         }
+        Ok(())
     }
 
     /// Waits for its end. `progress` says how far it is; where that stands still too long, the end has come.
     pub fn wait(&self, mut progress: impl FnMut() -> u64) -> End {
-        let Some(bus) = self.pipeline.bus() else { return End::Broken("a pipeline has no bus".into()) };
-        let (mut last, mut moved) = (progress(), std::time::Instant::now());
+        let Some(bus) = self.pipeline.bus() else { return End::Failed("a pipeline has no bus".into()) };
+        let (mut last, mut moved) = (progress(), Instant::now());
         loop {
             let kinds = [gst::MessageType::Error, gst::MessageType::Eos];
             if let Some(message) = bus.timed_pop_filtered(TURN, &kinds) {
-                return match message.view() {
-                    gst::MessageView::Error(error) => End::Broken(words(&error.error())),
-                    _ => End::Whole,
-                };
+                return end(&message);
             }
             if interrupted() {
                 return End::Interrupted;
             }
             let now = progress();
             if now != last {
-                (last, moved) = (now, std::time::Instant::now());
+                (last, moved) = (now, Instant::now());
             } else if moved.elapsed() > STALLED {
                 return End::Broken(format!("nothing came for {} s", STALLED.as_secs()));
             }
@@ -128,8 +148,13 @@ impl Chain {
     }
 }
 
-fn words(error: &gst::glib::Error) -> String {
-    error.message().lines().next().unwrap_or_default().trim_end_matches('.').to_owned()
+/// What a message of the end or of an error says. Our own elements don't mind what a picture shows: where they fail it
+/// is not the item's fault.
+fn end(message: &gst::Message) -> End {
+    let gst::MessageView::Error(error) = message.view() else { return End::Whole };
+    let why = error.error().message().lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    let factory = message.src().and_then(|src| src.downcast_ref::<gst::Element>()).and_then(gst::Element::factory);
+    if factory.is_some_and(|factory| factory.name().starts_with("poly")) { End::Failed(why) } else { End::Broken(why) }
 }
 
 impl Drop for Chain {

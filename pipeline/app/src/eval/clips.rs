@@ -45,12 +45,11 @@ pub fn run(setup: &Setup, condition: Condition, psnr: &Arc<Psnr>, item: &Item) -
     let shape = Shape { stills: false, analysis_fps: setup.analysis_fps, key_interval: KEY_INTERVAL };
     let chain = Chain::build(setup, condition, &shape, psnr)?;
     let passed = source(&chain, &uri)?;
-    if let Err(why) = chain.play() {
-        return Ok(Some(Outcome::unreadable(why)));
-    }
     let came = || passed.load(Ordering::Relaxed);
-    Ok(match chain.wait(came) {
+    let end = chain.play().map_or_else(|end| end, |()| chain.wait(came));
+    Ok(match end {
         End::Interrupted => None,
+        End::Failed(why) => return Err(Error::GStreamer(why)),
         End::Broken(why) => Some(Outcome::unreadable(why)),
         End::Whole if came() == 0 => Some(Outcome::unreadable("there is no video in it")),
         End::Whole => Some(chain.observer.take().remove(&0).map_or_else(|| Seen::default().outcome(), Seen::outcome)),

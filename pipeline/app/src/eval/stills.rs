@@ -26,8 +26,6 @@ use crate::error::{Error, Result};
 
 /// Between the two looks at a still in which the first found nothing: five a second, as shipped.
 const SECOND_LOOK_NS: u64 = 200_000_000;
-/// Pictures that wait before the analysers.
-const WAITING: u64 = 4;
 
 /// How a still is shown.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -82,14 +80,16 @@ impl Stills<'_> {
         let shape = Shape { stills: true, analysis_fps: 0.0, key_interval };
         let chain = Chain::build(self.setup, self.condition, &shape, self.psnr)?;
         let source = self.source(&chain, show)?;
-        chain.play().map_err(Error::GStreamer)?;
+        if let Err(end) = chain.play() {
+            return early(end);
+        }
         let stage = (show == Show::Moving).then(Stage::new);
         for (number, item) in items {
             match decode(item) {
                 Ok(still) => {
                     let pictures = self.pictures(&still, *number, show, stage.as_ref());
-                    if !push(&source, &chain, pictures) {
-                        break; // Why is on the bus.
+                    if let Err(end) = push(&source, &chain, pictures) {
+                        return early(end);
                     }
                 }
                 Err(why) => drop(outcomes.insert(*number, Outcome::unreadable(why))),
@@ -99,12 +99,11 @@ impl Stills<'_> {
                 return Ok(None);
             }
         }
-        // A pipeline that failed refuses the end of the stream as well; the bus says why.
+        // A pipeline that failed refuses it; the bus says why.
         let _ = source.end_of_stream();
         match chain.wait(|| source.current_level_buffers()) {
             End::Whole => Ok(Some(chain.observer.take())),
-            End::Broken(why) => Err(Error::GStreamer(why)),
-            End::Interrupted => Ok(None),
+            end => early(end),
         }
     }
 
@@ -118,7 +117,7 @@ impl Stills<'_> {
             .build()
             .map_err(failed)?;
         let caps = info.to_caps().map_err(failed)?;
-        let source = AppSrc::builder().caps(&caps).format(gst::Format::Time).block(true).max_buffers(WAITING).build();
+        let source = AppSrc::builder().caps(&caps).format(gst::Format::Time).build();
         chain.pipeline.add(&source).map_err(failed)?;
         source.link(&chain.head).map_err(failed)?;
         Ok(source)
@@ -151,20 +150,31 @@ fn decode(item: &Item) -> Result<RgbImage, String> {
     still::decode(file)
 }
 
-/// Gives pictures to the pipeline; `false` when it takes no more.
-fn push(source: &AppSrc, chain: &Chain, pictures: impl Iterator<Item = (u64, Planes, Area)>) -> bool {
+/// An end before all was seen. What is pushed was decoded already: nothing of it is an item's fault.
+fn early<T>(end: End) -> Result<Option<T>> {
+    match end {
+        End::Broken(why) | End::Failed(why) => Err(Error::GStreamer(why)),
+        End::Whole => Err(Error::GStreamer("the stills ended early".into())),
+        End::Interrupted => Ok(None),
+    }
+}
+
+/// Gives pictures to the pipeline as it has room for them.
+fn push(source: &AppSrc, chain: &Chain, pictures: impl Iterator<Item = (u64, Planes, Area)>) -> Result<(), End> {
     for (pts, planes, area) in pictures {
+        chain.make_room(source)?;
         chain.observer.shown.note(pts, area);
         let mut buffer = buffer(planes);
         if let Some(buffer) = buffer.get_mut() {
             buffer.set_pts(gst::ClockTime::from_nseconds(pts));
             buffer.set_duration(gst::ClockTime::from_nseconds(moving::STEP_NS));
         }
+        // A pipeline that failed refuses it; the bus says why.
         if source.push_buffer(buffer).is_err() {
-            return false;
+            return Err(chain.wait(|| 0));
         }
     }
-    true
+    Ok(())
 }
 
 /// The planes as one buffer in GStreamer's default layout of I420: strides rounded up to 4.
