@@ -168,11 +168,13 @@ fn what_makes_no_sense_is_refused() {
         let refused = planes.picture().crop(&good, size, &mut out);
         assert!(matches!(refused, Err(PictureError::Output { .. })), "{refused:?}");
     }
+    let thin = Picture { pixel_aspect: 1e-7, ..planes.picture() };
+    assert!(matches!(thin.crop(&good, SIZE, &mut out), Err(PictureError::Square(_))));
     let mut short = planes.picture();
     short.planes[0] = &short.planes[0][1..];
     assert!(matches!(short.crop(&good, SIZE, &mut out), Err(PictureError::Plane { plane: 0, .. })));
     // The farthest and largest that is taken costs no more than others, and gives what the edges show.
-    let far = Square { centre: [9e7, -9e7], side: 9e7, angle: -2.0 };
+    let far = Square { centre: [4e7, -4e7], side: 5e7, angle: -2.0 };
     assert_eq!(planes.picture().crop(&far, SIZE, &mut out).unwrap(), 1.0);
     assert!(out.iter().all(|value| (0.0..=1.0).contains(value)));
 }

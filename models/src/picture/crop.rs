@@ -48,9 +48,11 @@ impl Square {
         }
     }
 
-    fn check(&self) -> Result<(), PictureError> {
-        let numbers = [self.centre[0], self.centre[1], self.side, self.angle];
-        let sound = numbers.iter().all(|number| number.is_finite() && number.abs() < FARTHEST) && self.side > 0.0;
+    /// Whether it is a square, and one whose places in the picture's own pixels can be reckoned with.
+    fn check(&self, aspect: f64) -> Result<(), PictureError> {
+        let Self { centre: [x, y], side, angle } = *self;
+        let farthest = [(x.abs() + side) / aspect, y.abs() + side, angle.abs()];
+        let sound = side > 0.0 && farthest.iter().all(|number| *number < FARTHEST);
         if sound { Ok(()) } else { Err(PictureError::Square(*self)) }
     }
 
@@ -74,7 +76,7 @@ impl Picture<'_> {
     /// [`PictureError`] when planes or output don't have the size that they must have, or the square is none.
     pub fn crop(&self, square: &Square, size: usize, out: &mut [f32]) -> Result<f32, PictureError> {
         self.check()?;
-        square.check()?;
+        square.check(f64::from(self.pixel_aspect))?;
         if size == 0 || size.checked_mul(size).and_then(|n| n.checked_mul(3)) != Some(out.len()) {
             return Err(PictureError::Output { width: size, height: size, found: out.len() });
         }
@@ -132,15 +134,32 @@ impl Grid<'_> {
             let [x, y] = self.square.at(0.5 / fine - 0.5, (line as f64 + 0.5) / fine - 0.5);
             // Half of the last bit that counts: the weights are rounded, not cut off.
             let half = 1 << (POINT - WEIGHT - 1);
-            let mut at = [fixed(x * x_factor - x_shift) + half, fixed(y * y_factor - y_shift) + half];
-            for sum in sums.iter_mut() {
-                for _ in 0..self.samples {
-                    let taps = Taps::new(at, last);
-                    for (sum, channel) in sum.iter_mut().zip(channels) {
-                        *sum += u64::from(taps.of(channel));
-                    }
-                    at = [at[0] + steps[0], at[1] + steps[1]];
+            let at = [fixed(x * x_factor - x_shift) + half, fixed(y * y_factor - y_shift) + half];
+            // A line is straight: with both of its ends, all of it has neighbours on the right and below.
+            let end = [0, 1].map(|axis| at[axis] + steps[axis] * (self.size * self.samples - 1) as i64);
+            if [at, end].iter().all(|at| (0..2).all(|axis| (0..last[axis]).contains(&at[axis]))) {
+                self.line(at, steps, sums, |at| inner(at, channels));
+            } else {
+                self.line(at, steps, sums, |at| outer(at, last, channels));
+            }
+        }
+    }
+
+    /// Adds up one line of samples.
+    #[inline]
+    fn line<const N: usize>(
+        &self,
+        mut at: [i64; 2],
+        steps: [i64; 2],
+        sums: &mut [[u64; N]],
+        value: impl Fn([i64; 2]) -> [u32; N],
+    ) {
+        for sum in sums.iter_mut() {
+            for _ in 0..self.samples {
+                for (sum, value) in sum.iter_mut().zip(value(at)) {
+                    *sum += u64::from(value);
                 }
+                at = [at[0] + steps[0], at[1] + steps[1]];
             }
         }
     }
@@ -162,39 +181,44 @@ impl Grid<'_> {
     }
 }
 
-/// The four values around a place, and their weights.
-struct Taps {
-    left: usize,
-    right: usize,
-    upper: usize,
-    lower: usize,
-    x: u32,
-    y: u32,
+/// Whole and fractional part of a coordinate, the latter as a weight.
+#[inline]
+fn split(at: i64) -> (usize, u32) {
+    ((at >> POINT) as usize, (at >> (POINT - WEIGHT)) as u32 & ((1 << WEIGHT) - 1))
 }
 
-impl Taps {
-    /// Around a place, which is first moved onto the picture.
-    #[inline]
-    fn new(at: [i64; 2], last: [i64; 2]) -> Self {
-        let part = |at: i64| (at >> (POINT - WEIGHT)) as u32 & ((1 << WEIGHT) - 1);
-        let [x, y] = [at[0].clamp(0, last[0]), at[1].clamp(0, last[1])];
-        let [left, upper] = [x, y].map(|at| (at >> POINT) as usize);
-        let [right, lower] =
-            [(left, last[0]), (upper, last[1])].map(|(at, last)| (at + 1).min((last >> POINT) as usize));
-        Self { left, right, upper, lower, x: part(x), y: part(y) }
-    }
+/// The bilinear value between four neighbours, in units of two weights.
+#[inline]
+fn blend([a, b, c, d]: [u8; 4], x: u32, y: u32) -> u32 {
+    let across = |left: u8, right: u8| u32::from(left) * ((1 << WEIGHT) - x) + u32::from(right) * x;
+    across(a, b) * ((1 << WEIGHT) - y) + across(c, d) * y
+}
 
-    /// The bilinear value in a channel, in units of two weights.
-    #[inline]
-    fn of(&self, channel: &Channel<'_>) -> u32 {
-        let row = |row: usize| {
-            let value = |column: usize| {
-                u32::from(channel.plane[row * channel.stride + column * channel.pixel + channel.offset])
-            };
-            value(self.left) * ((1 << WEIGHT) - self.x) + value(self.right) * self.x
-        };
-        row(self.upper) * ((1 << WEIGHT) - self.y) + row(self.lower) * self.y
+/// The values of channels at a place that has neighbours on the right and below: most places of most faces, and half the
+/// work.
+#[inline]
+fn inner<const N: usize>(at: [i64; 2], channels: &[Channel<'_>; N]) -> [u32; N] {
+    let ((left, x), (upper, y)) = (split(at[0]), split(at[1]));
+    let mut values = [0; N];
+    for (value, Channel { plane, stride, pixel, offset }) in values.iter_mut().zip(channels) {
+        let first = upper * stride + left * pixel + offset;
+        let (above, below) = (&plane[first..=first + pixel], &plane[first + stride..=first + stride + pixel]);
+        *value = blend([above[0], above[*pixel], below[0], below[*pixel]], x, y);
     }
+    values
+}
+
+/// The same at any place, which is first moved onto the picture.
+#[inline]
+fn outer<const N: usize>(at: [i64; 2], last: [i64; 2], channels: &[Channel<'_>; N]) -> [u32; N] {
+    let ((left, x), (upper, y)) = (split(at[0].clamp(0, last[0])), split(at[1].clamp(0, last[1])));
+    let [right, lower] = [(left, last[0]), (upper, last[1])].map(|(at, last)| (at + 1).min(split(last).0));
+    let mut values = [0; N];
+    for (value, Channel { plane, stride, pixel, offset }) in values.iter_mut().zip(channels) {
+        let at = |column: usize, row: usize| plane[row * stride + column * pixel + offset];
+        *value = blend([at(left, upper), at(right, upper), at(left, lower), at(right, lower)], x, y);
+    }
+    values
 }
 
 /// A coordinate with its point fixed.

@@ -69,7 +69,7 @@ class Forensics:
     SIDE = 128
 
     def __init__(self, folder: pathlib.Path):
-        self.session = session(next((folder / "face-forensics").glob("*/face-forensics.onnx")))
+        self.session = session(next((folder / "face-forensics").glob("*/face-forensics.int8.onnx")))
         self.runs = 0
 
     def score(self, rgb: np.ndarray, face: list[float]) -> float:
