@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes the folder that `./dev eval` reads (its layout: `polygraph eval --help`): files or links, and manifest.csv.
 
-Calibration: DFDC's calibration persons, held-out people of the stills, GRID speaker 1 at position 9, further genuine
-clips (`--genuine`). Test: DFDC's test persons, GRID speaker 1 at position 7, GRID people never trained on, each of these
+Calibration: DFDC's calibration persons, held-out people of the stills and of the talking clips, GRID speaker 1 at
+position 9, further genuine clips (`--genuine`). Test: DFDC's test persons, GRID speaker 1 at position 7, GRID people never trained on, each of these
 also manipulated in ways never trained on (see `manipulate`), self-blends of test persons (a way that was trained on),
-and named clips (`--clips`).
+wholly synthesised faces (`--synthetic`, shown without a target), and named clips (`--clips`).
 """
 
 import argparse
@@ -18,8 +18,8 @@ import numpy as np
 
 from . import blends, dfdc, folds, grid, manipulate
 from .blazeface import BlazeFace
-from .extract import frames_of, hash_of, stills
-from .pairs import Faces, held_out
+from .extract import clips, frames_of, hash_of, stills
+from .pairs import HELD_OUT_TALKING, Faces, held_out
 
 COLUMNS = ("path", "label", "person", "corpus", "manipulation", "split", "pair")
 
@@ -86,6 +86,21 @@ def add_stills(folder, path, name, count):
         folder.row(folder.link(file, name, file.name.replace(" ", "_")), "genuine", f"{name}-{person}", name, "", "calibration")
 
 
+def add_talk(folder, path):
+    """Genuine clips of held-out people who talk, one a person, for calibration."""
+    seen = set()
+    for clip, person in clips(path):
+        if held_out(person, HELD_OUT_TALKING) and person not in seen:
+            seen.add(person)
+            folder.row(folder.link(clip, "talk", clip.name), "genuine", f"talk-{person}", "talk", "", "calibration")
+
+
+def add_synthetic(folder, path, kind):
+    """Faces that a generator made whole: nobody's, so each is a person of its own."""
+    for file in sorted(Path(path).glob("*.*g")):
+        folder.row(folder.link(file, "synthetic", file.name), "manipulated", f"{kind}-{file.stem}", "synthetic", kind, "test")
+
+
 def found_points(detector, frames):
     """The face's points in every frame, smoothed a little; None where a frame shows none."""
     points = []
@@ -150,6 +165,8 @@ def main():
     parser.add_argument("--strangers", type=Path, nargs="*", default=[], help="clips of other GRID people, as PERSON=CLIP or a folder of one person's clips")
     parser.add_argument("--stills", nargs="*", default=[], help="NAME=FOLDER of genuine photos")
     parser.add_argument("--genuine", nargs="*", default=[], help="further genuine clips, for calibration: PERSON=CLIP")
+    parser.add_argument("--talk", type=Path, help="folder of talking clips, as polytrain.extract takes it")
+    parser.add_argument("--synthetic", nargs="*", default=[], help="KIND=FOLDER of wholly synthesised faces")
     parser.add_argument("--clips", nargs="*", default=[], help="LABEL:MANIPULATION:PERSON=CLIP, shown one by one")
     parser.add_argument("--blazeface", type=Path, required=True)
     parser.add_argument("--speaker1", type=int, default=24, help="clips of GRID speaker 1 in the test")
@@ -160,6 +177,10 @@ def main():
         add_stills(folder, path, name, 600)
     for clip in grid.clips(args.grid, grid.CALIBRATION)[:50]:
         folder.row(folder.link(clip, "grid-s1-calibration", clip.name), "genuine", "grid-s1", "grid-s1-calibration", "", "calibration")
+    if args.talk:
+        add_talk(folder, args.talk)
+    for kind, path in (pair.split("=", 1) for pair in args.synthetic):
+        add_synthetic(folder, path, kind)
     for person, clip in (pair.split("=", 1) for pair in args.genuine):
         folder.row(folder.link(clip, "genuine-clips", Path(clip).name), "genuine", person, "genuine-clips", "", "calibration")
     for about, clip in (pair.split("=", 1) for pair in args.clips):
