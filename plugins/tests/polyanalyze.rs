@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use analyze::{Run, audio, video};
 use gst::prelude::*;
 use polygraph_core::record::{Missing, Record};
+use polygraph_core::results::ReasonNot;
 
 const S: u64 = 1_000_000_000;
 
@@ -224,8 +225,12 @@ fn each_face_says_whether_it_shows_signs_of_manipulation() {
         assert_eq!(names, ["blazeface-back", "face-forensics"]);
         let [face] = &frame.faces[..] else { panic!("one face: {frame:?}") };
         let known = face.manipulation.expect("a finding");
+        if n < 2 {
+            assert_eq!(known.reason_not, Some(ReasonNot::TooBrief), "{known:?}");
+            continue;
+        }
         assert!(known.reason_not.is_none() && known.logit.is_some(), "{known:?}");
-        assert_eq!(known.pictures, (0.6 * (n + 1) as f32).round().max(1.0) as u32, "picture {n}");
+        assert_eq!(known.pictures, (0.6 * (n + 1) as f32).round() as u32, "picture {n}");
     }
     assert_eq!((outcome.count("polyforensics", "input"), outcome.count("polyforensics", "analysed")), (10, 10));
 }

@@ -58,7 +58,7 @@ fn portrait(pts_ns: u64, faces: Vec<Face>) -> gst::Buffer {
 }
 
 fn forensics(properties: &str) -> Harness {
-    harness(&format!("polyforensics {properties}"), &info(VideoFormat::I420, SIZE))
+    harness(&format!("polyforensics least-pictures=1 {properties}"), &info(VideoFormat::I420, SIZE))
 }
 
 fn element(harness: &Harness) -> gst::Element {
@@ -81,7 +81,7 @@ fn only(harness: &mut Harness, buffer: gst::Buffer) -> Manipulation {
 fn the_portrait_is_scored_alike_in_both_formats() {
     let mut logits = Vec::new();
     for format in [VideoFormat::I420, VideoFormat::Nv12] {
-        let mut harness = harness("polyforensics", &info(format, SIZE));
+        let mut harness = harness("polyforensics least-pictures=1", &info(format, SIZE));
         let results = through(&mut harness, found(format, &astronaut(), 7 * MS, vec![face()])).faces.unwrap();
         let network = results.forensics.expect("the network is named");
         assert_eq!((&*network.name, &*network.provider), ("face-forensics", "cpu"));
@@ -129,6 +129,17 @@ fn scores_are_joined_over_two_seconds() {
         assert!((known.logit.unwrap() - mean).abs() < 1e-3, "picture {n}: {known:?}, not {mean}");
     }
     assert!(scores.windows(2).any(|pair| pair[0].1 != pair[1].1), "all pictures score the same");
+}
+
+#[test]
+fn there_is_no_finding_about_a_face_seen_too_briefly() {
+    let mut harness = harness("polyforensics", &info(VideoFormat::I420, SIZE));
+    for n in 0..4 {
+        let known = only(&mut harness, portrait(n * 200 * MS, vec![face()]));
+        let brief = (n < 2).then_some(ReasonNot::TooBrief);
+        assert_eq!((known.reason_not, known.logit.is_none()), (brief, brief.is_some()), "picture {n}: {known:?}");
+        assert!(known.picture_logit.is_some(), "picture {n}: it was scored");
+    }
 }
 
 #[test]

@@ -48,15 +48,20 @@ fn each_face_has_a_finding_and_its_picture_is_kept_when_asked_for() {
     let (events, summary) = run(&clip, &out, &["--keep-faces"]);
     let findings = findings(&events);
     assert_eq!(findings.len(), 15);
+    let (brief, findings) = findings.split_at(2);
+    for found in brief {
+        assert_eq!(found["reason_not"], "too_brief", "{found}");
+        assert!(found["picture_logit"].is_f64() && found.get("p").is_none() && found.get("signs").is_none(), "{found}");
+    }
     for (n, found) in findings.iter().enumerate() {
         assert!(found["logit"].is_f64() && found["picture_logit"].is_f64(), "{found}");
-        let window = (n + 1).min(10) as f64;
+        let window = (n + 3).min(10) as f64;
         assert_eq!(found["pictures"].as_f64().unwrap(), (0.6 * window).round().max(1.0), "{found}");
         assert!(found.get("reason_not").is_none(), "{found}");
         assert_eq!(found["p"].is_f64(), found["signs"].is_boolean(), "{found}");
     }
     let track = &summary["tracks"][0];
-    assert_eq!(track["manipulation"]["scored"], 15, "{track}");
+    assert_eq!(track["manipulation"]["scored"], 13, "{track}");
     assert_eq!(summary["network_runs"]["face-forensics"], 15);
     let names = fs::read_dir(out.join("evidence")).unwrap().map(|entry| entry.unwrap().file_name());
     assert_eq!(names.collect::<Vec<_>>(), ["face-0.jpg"]);

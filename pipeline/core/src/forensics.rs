@@ -13,7 +13,7 @@ mod scores;
 
 use std::collections::BTreeMap;
 
-use crate::results::Manipulation;
+use crate::results::{Manipulation, ReasonNot};
 
 pub use calibration::{BadCalibration, Calibration};
 pub use gates::{Gates, Measures, frontality};
@@ -32,12 +32,15 @@ pub struct JoinOptions {
     pub window_ns: u64,
     /// The part of the window's pictures, by quality, that is in the mean; at least one picture is.
     pub best: f32,
+    /// The least number of scores in the window for a finding; before, the track was seen too briefly.
+    pub least: u32,
 }
 
 impl Default for JoinOptions {
-    /// Two seconds, the best 60 %: ten pictures at the default rate, six of them in the mean.
+    /// Two seconds, the best 60 %: ten pictures at the default rate, six of them in the mean. A single picture's score
+    /// wanders too much to be called a finding.
     fn default() -> Self {
-        Self { window_ns: 2_000_000_000, best: 0.6 }
+        Self { window_ns: 2_000_000_000, best: 0.6, least: 3 }
     }
 }
 
@@ -101,6 +104,10 @@ impl Judge {
         self.make_room(track);
         let scores = self.tracks.entry(track).or_default();
         scores.push(pts_ns, logit, quality);
+        if scores.len() < self.options.least as usize {
+            let picture_logit = Some(logit);
+            return Ok(Manipulation { picture_logit, reason_not: Some(ReasonNot::TooBrief), ..Manipulation::default() });
+        }
         let (joined, pictures) = scores.mean_of_best(self.options.best);
         let p = self.calibration.map(|calibration| calibration.p(joined));
         Ok(Manipulation {

@@ -75,7 +75,8 @@ pub struct Face {
 
 /// Whether a face shows signs of manipulation, over the last two seconds of its track, or why that can't be judged.
 ///
-/// With `reason_not` this picture was not scored, and the scores are absent.
+/// With `reason_not` there is no finding, and `p` and `logit` are absent. Only a face that was seen too briefly has a score
+/// of this picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manipulation {
     /// Calibrated probability of manipulation of the track, 0..1; absent where the network has no calibration.
@@ -112,11 +113,14 @@ pub enum ReasonNot {
     Compressed,
     /// Too much of it lies outside of the picture.
     CutOff,
+    /// Too few pictures of it were scored in the last seconds.
+    TooBrief,
 }
 
 impl ReasonNot {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::TooSmall, Self::Blurred, Self::Profile, Self::Compressed, Self::CutOff];
+    pub const ALL: [Self; 6] =
+        [Self::TooSmall, Self::Blurred, Self::Profile, Self::Compressed, Self::CutOff, Self::TooBrief];
 
     /// Its name in events, metas and accounts.
     pub fn as_str(self) -> &'static str {
@@ -126,6 +130,7 @@ impl ReasonNot {
             Self::Profile => "profile",
             Self::Compressed => "compressed",
             Self::CutOff => "cut_off",
+            Self::TooBrief => "too_brief",
         }
     }
 
@@ -142,6 +147,7 @@ impl ReasonNot {
             Self::Profile => "seen from the side",
             Self::Compressed => "too heavily compressed",
             Self::CutOff => "cut off by the picture's edge",
+            Self::TooBrief => "seen too briefly",
         }
     }
 }

@@ -10,8 +10,11 @@ use proptest::prelude::*;
 
 const MS: u64 = 1_000_000;
 
+/// Every picture counts, from the first one on.
+const AT_ONCE: JoinOptions = JoinOptions { window_ns: 2_000 * MS, best: 0.6, least: 1 };
+
 fn judge() -> Judge {
-    Judge::new(JoinOptions::default(), None)
+    Judge::new(AT_ONCE, None)
 }
 
 fn score(at_ms: u64, logit: f32, quality: f32) -> Score {
@@ -72,20 +75,39 @@ fn a_time_that_goes_back_begins_anew_and_one_that_stands_replaces() {
 #[test]
 fn a_calibrated_score_is_a_probability_and_a_finding() {
     let calibration = Calibration::new(2.0, -1.0, Some(0.5)).unwrap();
-    let mut judge = Judge::new(JoinOptions::default(), Some(calibration));
+    let mut judge = Judge::new(AT_ONCE, Some(calibration));
     let known = judge.judge(score(0, 0.5, 0.5)).unwrap();
     assert_eq!((known.p, known.signs), (Some(0.5), Some(true)), "at the threshold there are signs");
     judge.cut();
     let known = judge.judge(score(0, 0.4, 0.5)).unwrap();
     assert!(known.p.unwrap() < 0.5 && known.signs == Some(false));
     let without = Calibration::new(2.0, -1.0, None).unwrap();
-    let known = Judge::new(JoinOptions::default(), Some(without)).judge(score(0, 0.5, 0.5)).unwrap();
+    let known = Judge::new(AT_ONCE, Some(without)).judge(score(0, 0.5, 0.5)).unwrap();
     assert_eq!((known.p, known.signs), (Some(0.5), None), "no threshold, no finding");
     for extreme in [f32::MAX, f32::MIN] {
         judge.cut();
         let p = judge.judge(score(0, extreme, 0.5)).unwrap().p.unwrap();
         assert_eq!(p, f32::from(extreme > 0.0));
     }
+}
+
+#[test]
+fn a_track_that_was_seen_too_briefly_has_no_finding() {
+    let calibration = Calibration::new(1.0, 0.0, Some(0.5)).unwrap();
+    let mut judge = Judge::new(JoinOptions { least: 3, ..AT_ONCE }, Some(calibration));
+    let brief = Manipulation {
+        picture_logit: Some(9.0),
+        reason_not: Some(ReasonNot::TooBrief),
+        ..Manipulation::default()
+    };
+    assert_eq!(judge.judge(score(0, 9.0, 0.5)).unwrap(), brief);
+    assert_eq!(judge.judge(score(200, 9.0, 0.5)).unwrap(), brief);
+    let known = judge.judge(score(400, 9.0, 0.5)).unwrap();
+    assert_eq!((known.signs, known.pictures, known.reason_not), (Some(true), 2, None), "{known:?}");
+    // Two of them have left the window by then.
+    assert_eq!(judge.judge(score(2200, 9.0, 0.5)).unwrap(), brief);
+    judge.cut();
+    assert_eq!(judge.judge(score(2300, 9.0, 0.5)).unwrap(), brief, "a cut begins anew");
 }
 
 #[test]
@@ -197,7 +219,7 @@ proptest! {
 
     #[test]
     fn memory_is_bounded(tracks in 1_u64..1000, step_ns in 0_u64..MS, window_ns in 0_u64..u64::MAX) {
-        let options = JoinOptions { window_ns, ..JoinOptions::default() };
+        let options = JoinOptions { window_ns, ..AT_ONCE };
         let mut judge = Judge::new(options, None);
         for n in 0..800 {
             let score = Score { track: n % tracks, pts_ns: n * step_ns, logit: 0.0, quality: 0.5 };

@@ -8,7 +8,7 @@
 //! nobody looked for faces, there is nothing to do.
 //!
 //! - A face that no network should be asked about isn't scored, and the reason is given: `too_small`, `blurred`,
-//!   `profile`, `compressed` or `cut_off`. `gates=false` scores all but the ones that are cut off.
+//!   `profile`, `compressed`, `cut_off` or `too_brief`. `gates=false` scores all but the ones that are cut off.
 //! - A face's scores are joined over `window`: the mean logit of the best 60 % of its pictures, by quality. They end with
 //!   the track: at a cut, a flush, new caps, a jump in time.
 //! - Of more than `max-faces` faces the largest are scored.

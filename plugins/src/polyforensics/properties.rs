@@ -3,7 +3,7 @@
 
 use gst::glib;
 use gst::prelude::*;
-use polygraph_core::forensics::{Gates, JoinOptions, MAX_TRACKS};
+use polygraph_core::forensics::{Gates, JoinOptions, MAX_SCORES, MAX_TRACKS};
 
 use crate::analyser::Provider;
 
@@ -15,6 +15,7 @@ pub(crate) const MAX_FACES: u32 = 8;
 pub(super) struct Settings {
     pub max_faces: u32,
     window: u64,
+    least_pictures: u32,
     gates: bool,
     min_face_size: f32,
     pub evidence: bool,
@@ -26,6 +27,7 @@ impl Default for Settings {
         Self {
             max_faces: MAX_FACES,
             window: JoinOptions::default().window_ns,
+            least_pictures: JoinOptions::default().least,
             gates: true,
             min_face_size: Gates::default().min_side_px,
             evidence: false,
@@ -36,7 +38,7 @@ impl Default for Settings {
 
 impl Settings {
     pub fn join(&self) -> JoinOptions {
-        JoinOptions { window_ns: self.window, ..JoinOptions::default() }
+        JoinOptions { window_ns: self.window, least: self.least_pictures, ..JoinOptions::default() }
     }
 
     pub fn gates(&self) -> Gates {
@@ -48,6 +50,7 @@ impl Settings {
         match name {
             "max-faces" => self.max_faces = value.get()?,
             "window" => self.window = value.get()?,
+            "least-pictures" => self.least_pictures = value.get()?,
             "gates" => self.gates = value.get()?,
             "min-face-size" => self.min_face_size = value.get()?,
             "evidence" => self.evidence = value.get()?,
@@ -61,6 +64,7 @@ impl Settings {
         match name {
             "max-faces" => self.max_faces.to_value(),
             "window" => self.window.to_value(),
+            "least-pictures" => self.least_pictures.to_value(),
             "gates" => self.gates.to_value(),
             "min-face-size" => self.min_face_size.to_value(),
             "evidence" => self.evidence.to_value(),
@@ -87,6 +91,14 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .minimum(1)
             .maximum(60_000_000_000)
             .default_value(default.window)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecUInt::builder("least-pictures")
+            .nick("Least pictures")
+            .blurb("Scored pictures of a face within the window without which there is no finding about it (too_brief)")
+            .minimum(1)
+            .maximum(MAX_SCORES as u32)
+            .default_value(default.least_pictures)
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("gates")

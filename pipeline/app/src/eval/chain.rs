@@ -8,6 +8,7 @@ use std::{
 
 use gst::{ElementFactory, prelude::*};
 use gst_app::AppSrc;
+use polygraph_core::forensics::JoinOptions;
 
 use super::{
     Setup,
@@ -84,9 +85,15 @@ impl Chain {
             .property("analysis-fps", shape.analysis_fps)
             .property("roi-meta", false)
             .property_from_str("provider", provider);
-        elements.push(face.build().map_err(failed)?);
+        let face = face.build().map_err(failed)?;
+        if let Condition::Boxes(percent) = condition {
+            degrade::boxes(&face, percent);
+        }
+        elements.push(face);
         let forensics = ElementFactory::make("polyforensics")
             .property("gates", setup.gates)
+            // A still has but one picture.
+            .property("least-pictures", if shape.stills { 1 } else { JoinOptions::default().least })
             .property_from_str("provider", provider);
         elements.push(forensics.build().map_err(failed)?);
         elements.push(observer.sink(shape.stills).upcast());

@@ -18,12 +18,23 @@ pub enum Condition {
     Noise,
     /// Stills only: the still moves through a 640x360 picture that is encoded at a constant quantiser.
     Moving(u32),
+    /// The faces' boxes are off by so many per cent of their size, around their centres: a detector that errs.
+    Boxes(i32),
 }
 
 impl Condition {
-    /// Those of issue 3, in the order of a report.
-    pub const ALL: [Self; 7] =
-        [Self::Clean, Self::Qp(34), Self::Qp(38), Self::Qp(42), Self::Half, Self::Noise, Self::Moving(38)];
+    /// All of them, in the order of a report.
+    pub const ALL: [Self; 9] = [
+        Self::Clean,
+        Self::Qp(34),
+        Self::Qp(38),
+        Self::Qp(42),
+        Self::Half,
+        Self::Noise,
+        Self::Moving(38),
+        Self::Boxes(10),
+        Self::Boxes(-10),
+    ];
 
     /// The quantiser, if pictures are encoded.
     pub fn quantizer(self) -> Option<u32> {
@@ -41,6 +52,7 @@ impl Condition {
             Self::Half => "half the size and back".into(),
             Self::Noise => "Gaussian noise, sigma 8 of 255".into(),
             Self::Moving(qp) => format!("stills moving through 640x360, H.264 at QP {qp}"),
+            Self::Boxes(percent) => format!("as they are, faces' boxes {percent:+} %"),
         }
     }
 }
@@ -53,6 +65,7 @@ impl fmt::Display for Condition {
             Self::Half => f.write_str("half"),
             Self::Noise => f.write_str("noise"),
             Self::Moving(qp) => write!(f, "moving{qp}"),
+            Self::Boxes(percent) => write!(f, "boxes{percent:+}"),
         }
     }
 }

@@ -11,7 +11,10 @@ use std::{
 
 use gst::{ElementFactory, prelude::*};
 use gst_video::{VideoFrameRef, VideoInfo, prelude::*};
-use gstpolygraph::analyser::lock;
+use gstpolygraph::{
+    analyser::lock,
+    meta::{update_video, video_results},
+};
 use polygraph_core::evaluation::Random;
 
 use super::{
@@ -79,6 +82,28 @@ pub fn elements(condition: Condition, key_interval: u32) -> Result<Vec<gst::Elem
 }
 
 /// Down and up again; the sizes follow from the caps when they come.
+/// Makes the boxes that leave `face` larger or smaller by a part of their size, as a detector's error would.
+pub fn boxes(face: &gst::Element, percent: i32) {
+    let factor = 1.0 + percent as f32 / 100.0;
+    let Some(pad) = face.static_pad("src") else { return };
+    pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
+        if let Some(buffer) = info.buffer_mut()
+            && video_results(buffer).is_some_and(|results| results.faces.is_some())
+        {
+            update_video(buffer.make_mut(), |results| {
+                for face in results.faces.iter_mut().flat_map(|faces| &mut faces.faces) {
+                    let rect = &mut face.rect;
+                    rect.x -= rect.w * (factor - 1.0) / 2.0;
+                    rect.y -= rect.h * (factor - 1.0) / 2.0;
+                    rect.w *= factor;
+                    rect.h *= factor;
+                }
+            });
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
 fn half() -> Result<Vec<gst::Element>, gst::glib::BoolError> {
     let make = |name: &str| ElementFactory::make(name).build();
     let [down, small, up, whole] = [make("videoscale")?, make("capsfilter")?, make("videoscale")?, make("capsfilter")?];
