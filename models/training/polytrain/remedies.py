@@ -43,7 +43,7 @@ def main():
     fold, _ = folds.read(args.folds)
     sources = pairs.dfdc_faces(args.faces, fold, "calibration") | pairs.still_faces(args.faces, held=True)
     report, every = {}, {}
-    for source in (pairs.DFDC_FAKES, "dfdc", "lfw", "masks"):
+    for source in (pairs.DFDC_FAKES, "dfdc", "lfw", "masks", "talk"):
         maker = pairs.Maker(sources, 4, {source: 1.0})
         crops = torch.from_numpy(np.concatenate([maker.tensors(pair)[0] for pair in maker.pairs(args.pairs)]))
         found = {name: value.numpy() for name, value in scores(model, crops).items()}
