@@ -106,7 +106,11 @@ impl Judge {
         scores.push(pts_ns, logit, quality);
         if scores.len() < self.options.least as usize {
             let picture_logit = Some(logit);
-            return Ok(Manipulation { picture_logit, reason_not: Some(ReasonNot::TooBrief), ..Manipulation::default() });
+            return Ok(Manipulation {
+                picture_logit,
+                reason_not: Some(ReasonNot::TooBrief),
+                ..Manipulation::default()
+            });
         }
         let (joined, pictures) = scores.mean_of_best(self.options.best);
         let p = self.calibration.map(|calibration| calibration.p(joined));

@@ -95,11 +95,8 @@ fn a_calibrated_score_is_a_probability_and_a_finding() {
 fn a_track_that_was_seen_too_briefly_has_no_finding() {
     let calibration = Calibration::new(1.0, 0.0, Some(0.5)).unwrap();
     let mut judge = Judge::new(JoinOptions { least: 3, ..AT_ONCE }, Some(calibration));
-    let brief = Manipulation {
-        picture_logit: Some(9.0),
-        reason_not: Some(ReasonNot::TooBrief),
-        ..Manipulation::default()
-    };
+    let brief =
+        Manipulation { picture_logit: Some(9.0), reason_not: Some(ReasonNot::TooBrief), ..Manipulation::default() };
     assert_eq!(judge.judge(score(0, 9.0, 0.5)).unwrap(), brief);
     assert_eq!(judge.judge(score(200, 9.0, 0.5)).unwrap(), brief);
     let known = judge.judge(score(400, 9.0, 0.5)).unwrap();
