@@ -26,15 +26,30 @@
 //! A broker that can't be reached does not stop the caller: messages wait in a bounded queue, and are sent when it
 //! comes back. The crate knows nothing of what is in a message.
 
+mod block;
 mod config;
+mod courier;
+mod deadletter;
 mod error;
+mod fate;
+mod flight;
 mod ledger;
 mod message;
 mod producer;
+mod queue;
+mod settings;
+mod shared;
+mod spool;
+mod tally;
 mod topics;
+mod wire;
+mod worker;
 
 pub use config::ProducerConfig;
+pub use courier::{Courier, CourierConfig, Delivery, Notice, Policy};
 pub use error::{Error, Result};
 pub use ledger::Counts;
-pub use message::{Message, Topic};
+pub use message::{DEAD_LETTERS, Message, Topic};
 pub use producer::{Producer, Report};
+pub use settings::read_properties;
+pub use tally::{Lag, Tallies, Tally};

@@ -10,7 +10,7 @@ use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::ledger::{Ledger, Reports};
-use crate::message::Topic;
+use crate::message::{DEAD_LETTERS, Topic};
 
 /// The broker's own number of partitions and of replicas (KIP-464): the operator knows the cluster, we don't.
 const BROKERS_DEFAULT: i32 = -1;
@@ -49,8 +49,9 @@ enum Failure {
 }
 
 fn attempt(admin: &AdminClient<Reports>) -> Result<(), Failure> {
-    let topics =
-        Topic::ALL.map(|topic| NewTopic::new(topic.name(), BROKERS_DEFAULT, TopicReplication::Fixed(BROKERS_DEFAULT)));
+    let names = Topic::ALL.into_iter().map(Topic::name).chain([DEAD_LETTERS]);
+    let topics: Vec<_> =
+        names.map(|name| NewTopic::new(name, BROKERS_DEFAULT, TopicReplication::Fixed(BROKERS_DEFAULT))).collect();
     let options = AdminOptions::new().request_timeout(Some(ATTEMPT)).operation_timeout(Some(ATTEMPT));
     let results = futures_executor::block_on(admin.create_topics(&topics, &options)).map_err(|error| {
         match error {
