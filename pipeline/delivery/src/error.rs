@@ -55,6 +55,9 @@ pub enum Error {
         /// Why it can't.
         reason: String,
     },
+    /// Text that is no event of Polygraph.
+    #[error("not an event: {0}")]
+    NotAnEvent(String),
     /// The spool's folder belongs to another process.
     #[error("the spool folder {0} is in use by another process: name another folder with --spool, or end that process")]
     SpoolInUse(PathBuf),

@@ -24,13 +24,14 @@
 //! dropped in silence, and no message is waited for longer than [`ProducerConfig::delivery_timeout`].
 //!
 //! A broker that can't be reached does not stop the caller: messages wait in a bounded queue, and are sent when it
-//! comes back. The crate knows nothing of what is in a message.
+//! comes back.
 
 mod block;
 mod config;
 mod courier;
 mod deadletter;
 mod error;
+mod event;
 mod fate;
 mod flight;
 mod ledger;
