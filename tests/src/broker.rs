@@ -26,10 +26,15 @@ pub struct Broker {
 impl Broker {
     /// Starts one with an empty log and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with("")
+    }
+
+    /// The same, with more lines in its `server.properties`; the last line of a name counts.
+    pub fn start_with(properties: &str) -> Self {
         for _ in 0..PORT_CLASHES {
             let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
             let (port, controller) = free_ports();
-            write_properties(folder.path(), port, controller);
+            write_properties(folder.path(), port, controller, properties);
             format_log(folder.path());
             let mut broker = Self { folder, port, process: None };
             match broker.launch() {
@@ -53,6 +58,32 @@ impl Broker {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// Makes a topic, by Kafka's own tool, with more arguments of that.
+    pub fn topic(&self, name: &str, more: &[&str]) {
+        let made = java("org.apache.kafka.tools.TopicCommand")
+            .args(["--bootstrap-server", &self.address(), "--create", "--topic", name])
+            .args(more)
+            .output()
+            .expect("java was there a moment ago");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    }
+
+    /// SIGSTOP: its connections stay, and nothing answers.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("a broker that runs");
+        let sent = Command::new("kill").args(["-s", name, &process.id().to_string()]).status().expect("kill");
+        assert!(sent.success(), "the broker is gone");
     }
 
     /// Starts again after [`Broker::kill`], on the same port and log.
@@ -120,7 +151,7 @@ fn free_ports() -> (u16, u16) {
     (port(&a), port(&b))
 }
 
-fn write_properties(folder: &Path, port: u16, controller: u16) {
+fn write_properties(folder: &Path, port: u16, controller: u16, more: &str) {
     let log = folder.join("log");
     let text = format!(
         "process.roles=broker,controller\n\
@@ -134,7 +165,8 @@ fn write_properties(folder: &Path, port: u16, controller: u16) {
          num.partitions=4\n\
          # Topics that appear were made by us.\n\
          auto.create.topics.enable=false\n\
-         offsets.topic.replication.factor=1\n",
+         offsets.topic.replication.factor=1\n\
+         {more}\n",
         log.display()
     );
     fs::write(folder.join("server.properties"), text).expect("server.properties");

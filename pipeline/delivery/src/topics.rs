@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Makes the topics that are missing, as soon as a broker answers.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -16,6 +18,8 @@ use crate::message::{DEAD_LETTERS, Topic};
 const BROKERS_DEFAULT: i32 = -1;
 /// How long one attempt may take, and the end of the producer be held up by it.
 const ATTEMPT: Duration = Duration::from_secs(2);
+/// Between looks at whether the answer has come.
+const LOOK: Duration = Duration::from_millis(50);
 /// Between attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -26,7 +30,7 @@ pub(crate) fn create(config: &ClientConfig, ledger: &Arc<Ledger>) {
         Err(error) => return ledger.note(format!("the Kafka topics can't be made: {error}")),
     };
     loop {
-        match attempt(&admin) {
+        match attempt(&admin, ledger) {
             Ok(()) => return,
             Err(Failure::Final(text)) => return ledger.note(text),
             Err(Failure::Again(text)) => {
@@ -48,17 +52,18 @@ enum Failure {
     Final(String),
 }
 
-fn attempt(admin: &AdminClient<Reports>) -> Result<(), Failure> {
+fn attempt(admin: &AdminClient<Reports>, ledger: &Ledger) -> Result<(), Failure> {
     let names = Topic::ALL.into_iter().map(Topic::name).chain([DEAD_LETTERS]);
     let topics: Vec<_> =
         names.map(|name| NewTopic::new(name, BROKERS_DEFAULT, TopicReplication::Fixed(BROKERS_DEFAULT))).collect();
     let options = AdminOptions::new().request_timeout(Some(ATTEMPT)).operation_timeout(Some(ATTEMPT));
-    let results = futures_executor::block_on(admin.create_topics(&topics, &options)).map_err(|error| {
-        match error {
-            // Not an answer of the broker: it can't be asked.
-            KafkaError::AdminOp(_) => Failure::Again(None),
-            other => Failure::Final(format!("the Kafka topics can't be made: {other}")),
-        }
+    let Some(answer) = until_finished(admin.create_topics(&topics, &options), ledger) else {
+        return Err(Failure::Again(None));
+    };
+    let results = answer.map_err(|error| match error {
+        // Not an answer of the broker: it can't be asked.
+        KafkaError::AdminOp(_) => Failure::Again(None),
+        other => Failure::Final(format!("the Kafka topics can't be made: {other}")),
     })?;
     results.into_iter().try_for_each(|result| match result {
         Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
@@ -74,4 +79,17 @@ fn attempt(admin: &AdminClient<Reports>) -> Result<(), Failure> {
             "the Kafka topic {topic} can't be made ({code}): make it by hand, or let this client make topics"
         ))),
     })
+}
+
+/// What a future gives; `None` when the producer is done before: its end shall not wait for an answer.
+fn until_finished<T>(future: impl Future<Output = T>, ledger: &Ledger) -> Option<T> {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return Some(value),
+            Poll::Pending if ledger.wait_for_finish(LOOK) => return None,
+            Poll::Pending => {}
+        }
+    }
 }
