@@ -63,11 +63,8 @@ fn records_and_what_pictures_carry_become_events() {
     assert_eq!(stat(&harness, "produced"), 0, "nothing was found of it");
     harness.push(picture(40 * MS, |results| results.faces = Some(looked_at(40 * MS, false)))).unwrap();
     assert_eq!(stat(&harness, "produced"), 0, "a tracker looks at nothing");
-    let cut = Transition {
-        kind: TransitionKind::Cut,
-        pts: PtsRange { start_ns: 80 * MS, end_ns: 80 * MS },
-        strength: 2.0,
-    };
+    let cut =
+        Transition { kind: TransitionKind::Cut, pts: PtsRange { start_ns: 80 * MS, end_ns: 80 * MS }, strength: 2.0 };
     harness
         .push(picture(80 * MS, |results| {
             results.transition = Some(cut);

@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child as Process, ChildStdout, Command, Stdio};
 
-use crate::command::polygraph;
+use crate::command::beside;
 
 /// A running `delivery-alone`; killed when dropped.
 pub struct Child {
@@ -17,13 +17,13 @@ pub struct Child {
 impl Child {
     /// Starts one that sends `count` frames.
     pub fn start(brokers: &str, spool: &Path, count: usize, settings: &[&str]) -> Self {
-        let mut process = Command::new(polygraph().with_file_name("delivery-alone"))
+        let mut process = Command::new(beside("delivery-alone"))
             .args([brokers, &spool.display().to_string(), &count.to_string(), "120"])
             .args(settings)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("delivery-alone is not built: cargo build --release -p polygraph-tests");
+            .expect("delivery-alone starts");
         let stdout = process.stdout.take().expect("its output");
         Self { process, lines: BufReader::new(stdout).lines(), accepted: 0 }
     }

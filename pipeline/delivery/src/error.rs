@@ -47,6 +47,9 @@ pub enum Error {
     /// The operating system gives no thread.
     #[error("no thread for the Kafka topics could be started: {0}")]
     Thread(std::io::Error),
+    /// The cluster does not answer, or refuses.
+    #[error("{0}")]
+    Cluster(String),
     /// A message that was refused; it is counted as failed.
     #[error("an event for {topic} was refused: {reason}")]
     Refused {

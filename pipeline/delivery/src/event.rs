@@ -73,3 +73,27 @@ impl Message {
         Ok(Self { topic, key: event.subject, headers, payload: event.data.get().as_bytes().to_vec() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = r#"{"specversion":"1.0","id":"s/e/shot/5/0","source":"/streams/s","type":"io.polygraph.shot.v1",
+        "subject":"s","time":"t","datacontenttype":"application/json","dataschema":"d","data":{"b":1.50,"a":2}}"#;
+
+    #[test]
+    fn data_are_passed_on_as_written() {
+        let message = Message::of_line(LINE).unwrap();
+        assert_eq!(message.payload, br#"{"b":1.50,"a":2}"#);
+        assert_eq!((message.topic, &*message.key), (Topic::Shots, "s"));
+        assert!(message.headers.contains(&("epoch".into(), "e".into())));
+        assert!(message.headers.contains(&("ce_id".into(), "s/e/shot/5/0".into())));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for line in ["", "{}", &LINE.replace("shot.v1", "shot.v9"), &LINE.replace("s/e/shot/5/0", "x")] {
+            assert!(Message::of_line(line).is_err(), "{line}");
+        }
+    }
+}

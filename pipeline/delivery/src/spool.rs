@@ -16,7 +16,8 @@ use crate::message::Topic;
 
 /// Topic and number to block; the names of topics outlive an order of ours.
 const BLOCKS: TableDefinition<(&str, u64), &[u8]> = TableDefinition::new("blocks");
-const FILE: &str = "spool.redb";
+/// The spool's file in its folder.
+pub const SPOOL_FILE: &str = "spool.redb";
 /// Blocks are read once, soon after they were written.
 const CACHE: usize = 8 << 20;
 
@@ -66,7 +67,7 @@ impl Spool {
     /// be lost for what was before.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).map_err(|why| Error::spool(folder, why))?;
-        let path = folder.join(FILE);
+        let path = folder.join(SPOOL_FILE);
         let mut damage = None;
         let database = match open(&path) {
             Err(error) if is_damage(&error) => {

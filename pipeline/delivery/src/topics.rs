@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Makes the topics that are missing, as soon as a broker answers.
+//! Makes the topics that are missing, as soon as a broker answers; makes and checks them for people.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,8 +11,11 @@ use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
+use crate::config::ProducerConfig;
+use crate::error::{Error, Result};
 use crate::ledger::{Ledger, Reports};
 use crate::message::{DEAD_LETTERS, Topic};
+use crate::settings;
 
 /// The broker's own number of partitions and of replicas (KIP-464): the operator knows the cluster, we don't.
 const BROKERS_DEFAULT: i32 = -1;
@@ -45,6 +48,87 @@ pub(crate) fn create(config: &ClientConfig, ledger: &Arc<Ledger>) {
     }
 }
 
+/// A topic as the cluster has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicState {
+    /// Its name.
+    pub name: &'static str,
+    /// Its partitions; 0 when it does not exist.
+    pub partitions: usize,
+    /// The replicas of the partition that has fewest.
+    pub replicas: usize,
+    /// What is wrong with it.
+    pub fault: Option<String>,
+}
+
+/// All topics of ours.
+fn names() -> impl Iterator<Item = &'static str> {
+    Topic::ALL.into_iter().map(Topic::name).chain([DEAD_LETTERS])
+}
+
+/// Makes the topics that are missing, with so many partitions and replicas; `None` leaves it to the cluster. The names
+/// of those that were made.
+///
+/// # Errors
+/// What [`ProducerConfig::validate`] finds, and [`Error::Cluster`] when no broker answers in time or one refuses.
+pub fn create_topics(
+    config: &ProducerConfig,
+    partitions: Option<i32>,
+    replicas: Option<i32>,
+) -> Result<Vec<&'static str>> {
+    let (admin, ledger) = admin(config)?;
+    let [partitions, replicas] = [partitions, replicas].map(|number| number.unwrap_or(BROKERS_DEFAULT));
+    let topics: Vec<_> =
+        names().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(replicas))).collect();
+    let timeout = Some(config.delivery_timeout);
+    let options = AdminOptions::new().request_timeout(timeout).operation_timeout(timeout);
+    let answer = until_finished(admin.create_topics(&topics, &options), &ledger);
+    let results = answer.transpose().map_err(|error| unreachable(&ledger, &error))?.unwrap_or_default();
+    let mut made = Vec::new();
+    for (name, result) in names().zip(results) {
+        match result {
+            Ok(_) => made.push(name),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((_, code)) => return Err(Error::Cluster(format!("the topic {name} can't be made: {code}"))),
+        }
+    }
+    Ok(made)
+}
+
+/// Looks at all topics.
+///
+/// # Errors
+/// As [`create_topics`].
+pub fn check_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
+    let (admin, ledger) = admin(config)?;
+    let metadata = admin.inner().fetch_metadata(None, config.delivery_timeout);
+    let metadata = metadata.map_err(|error| unreachable(&ledger, &error))?;
+    let state = |name| {
+        let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
+            return TopicState { name, partitions: 0, replicas: 0, fault: Some("does not exist".into()) };
+        };
+        let replicas = topic.partitions().iter().map(|partition| partition.replicas().len()).min().unwrap_or(0);
+        let leaderless = topic.partitions().iter().filter(|partition| partition.leader() < 0).count();
+        let fault = (leaderless > 0).then(|| format!("{leaderless} partitions have no leader"));
+        TopicState { name, partitions: topic.partitions().len(), replicas, fault }
+    };
+    Ok(names().map(state).collect())
+}
+
+fn admin(config: &ProducerConfig) -> Result<(AdminClient<Reports>, Arc<Ledger>)> {
+    config.validate()?;
+    let client = config.connection()?;
+    let ledger = Arc::new(Ledger::default());
+    let admin = AdminClient::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
+        .map_err(|error| settings::refused(&client, &error))?;
+    Ok((admin, ledger))
+}
+
+/// What the way to the brokers said is more than that time is up.
+fn unreachable(ledger: &Ledger, error: &KafkaError) -> Error {
+    Error::Cluster(ledger.last_error().unwrap_or_else(|| error.to_string()))
+}
+
 enum Failure {
     /// No broker (the client's error callback has noted why), or one that can't do it now and says why.
     Again(Option<String>),
@@ -53,9 +137,8 @@ enum Failure {
 }
 
 fn attempt(admin: &AdminClient<Reports>, ledger: &Ledger) -> Result<(), Failure> {
-    let names = Topic::ALL.into_iter().map(Topic::name).chain([DEAD_LETTERS]);
     let topics: Vec<_> =
-        names.map(|name| NewTopic::new(name, BROKERS_DEFAULT, TopicReplication::Fixed(BROKERS_DEFAULT))).collect();
+        names().map(|name| NewTopic::new(name, BROKERS_DEFAULT, TopicReplication::Fixed(BROKERS_DEFAULT))).collect();
     let options = AdminOptions::new().request_timeout(Some(ATTEMPT)).operation_timeout(Some(ATTEMPT));
     let Some(answer) = until_finished(admin.create_topics(&topics, &options), ledger) else {
         return Err(Failure::Again(None));

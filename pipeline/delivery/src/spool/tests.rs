@@ -67,7 +67,7 @@ fn room_that_became_free_is_used_again() {
         spool.commit(&[(Topic::Frames, builder(&[7; 59_000]))], &remove).unwrap();
     }
     assert_eq!(spool.held(Topic::Frames).records, 10);
-    let size = fs::metadata(folder.path().join(FILE)).unwrap().len();
+    let size = fs::metadata(folder.path().join(SPOOL_FILE)).unwrap().len();
     assert!(size < 5_000_000, "{size} bytes for ten blocks");
 }
 
@@ -81,7 +81,7 @@ proptest! {
     ) {
         let folder = tempfile::tempdir().unwrap();
         drop(filled(folder.path(), 20));
-        let path = folder.path().join(FILE);
+        let path = folder.path().join(SPOOL_FILE);
         let mut bytes = fs::read(&path).unwrap();
         let at = at.index(bytes.len());
         if cut {
