@@ -27,12 +27,12 @@ fn send(courier: &Courier, count: usize) {
     }
 }
 
-/// Waits until something is said against the way to the broker that contains one of these.
-fn await_error(courier: &Courier, one_of: &[&str]) {
+/// Waits until something is said against the way to the broker that contains this.
+fn await_error(courier: &Courier, text: &str) {
     let deadline = Instant::now() + TIMEOUT;
     loop {
         let error = courier.last_error().unwrap_or_default();
-        if one_of.iter().any(|text| error.contains(text)) {
+        if error.contains(text) {
             return;
         }
         assert!(Instant::now() < deadline, "it says: {error}");
@@ -83,7 +83,7 @@ fn a_scram_password_that_is_wrong_is_told_and_the_right_one_delivers_what_was_sp
         [("security.protocol", "SASL_PLAINTEXT"), ("sasl.mechanism", "SCRAM-SHA-256"), ("sasl.username", "polygraph")];
     let wrong = start(&broker, folder.path(), &[&scram[..], &[("sasl.password", "hunter2")]].concat());
     send(&wrong, 100);
-    await_error(&wrong, &["uthentication"]);
+    await_error(&wrong, "uthentication");
     let ended = wrong.finish(Duration::ZERO);
     assert_eq!(ended.tallies.sum().spooled, 100, "{ended:?}");
     assert!(!format!("{ended:?}").contains("hunter2"));
@@ -112,7 +112,8 @@ fn an_expired_certificate_is_told_and_a_valid_one_is_accepted() {
             let ended = courier.finish(TIMEOUT);
             assert!(ended.complete(), "{ended:?}");
         } else {
-            await_error(&courier, &["expired"]);
+            // librdkafka itself says no more than that it can't be verified.
+            await_error(&courier, "the certificate has expired, or");
             assert_eq!(courier.finish(Duration::ZERO).tallies.sum().spooled, 100);
         }
     }
