@@ -81,7 +81,7 @@ fn send(courier: Courier, spool: &Path, count: usize, timeout: Duration) -> Resu
 }
 
 fn message(topic: Topic, number: usize) -> Message {
-    let key = if number % 2 == 0 { "a" } else { "b" };
+    let key = if number.is_multiple_of(2) { "a" } else { "b" };
     let headers = vec![("ce_id".into(), format!("{key}/{number}"))];
     Message { topic, key: key.into(), headers, payload: format!("{number:0>600}").into_bytes() }
 }
