@@ -9,6 +9,7 @@ use crate::block::Builder;
 use crate::courier::{Notice, Policy};
 use crate::error::Result;
 use crate::message::Topic;
+use crate::shared::PACE;
 use crate::spool::{Head, Held, Spool, now_ms};
 
 /// Most bytes of a commit.
@@ -27,6 +28,7 @@ pub(super) struct Store {
     /// The disk has failed; it is written again only then, and read meanwhile.
     retry_at: Option<Instant>,
     reopen_at: Option<Instant>,
+    last_commit: Option<Instant>,
     full: bool,
     /// The oldest block of each topic that waits for its turn, as far as it was looked at.
     waiting: [Option<Head>; Topic::ALL.len()],
@@ -43,6 +45,7 @@ impl Store {
             retired_bytes: 0,
             retry_at: None,
             reopen_at: None,
+            last_commit: None,
             full: false,
             waiting: Default::default(),
             news,
@@ -100,6 +103,7 @@ impl Store {
     }
 
     fn commit(&mut self, add: &mut [(Topic, Builder)]) -> Option<Vec<Head>> {
+        self.last_commit = Some(Instant::now());
         match self.spool.as_mut()?.commit(add, &self.retired) {
             Ok(heads) => {
                 let spool = self.spool.as_ref()?;
@@ -124,7 +128,7 @@ impl Worker {
     pub(super) fn save(&mut self) {
         self.retire_finished();
         self.reopen();
-        if !self.store.is_writable() {
+        if !self.store.is_writable() || self.is_early() {
             return;
         }
         let room = self.config.max_bytes.saturating_sub(self.store.bytes());
@@ -152,6 +156,13 @@ impl Worker {
                 break;
             }
         }
+    }
+
+    /// Whether a commit is better left for later: each is synced to the disk.
+    fn is_early(&self) -> bool {
+        let soon = self.store.last_commit.is_some_and(|last| last.elapsed() < PACE);
+        let state = self.shared.lock();
+        soon && !state.has_much() && state.closing.is_none()
     }
 
     fn accept(&mut self, taken: &[(Topic, Builder)], heads: &[Head]) {
