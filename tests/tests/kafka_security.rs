@@ -145,3 +145,33 @@ fn records_for_a_topic_that_may_not_be_written_become_dead_letters() {
     assert!(frames.dead_lettered.keys().all(|reason| reason.to_lowercase().contains("author")), "{frames:?}");
     assert!(frames.closes() && shots.closes());
 }
+
+#[test]
+fn records_for_a_topic_that_nobody_makes_become_dead_letters_in_a_file() {
+    let broker = Broker::start_guarded(&Guard::Acls { user: "polygraph", password: "right" });
+    // It may write there, but the topics don't exist, and it may not make any.
+    for topic in ["polygraph.frames", "polygraph.deadletter"] {
+        broker.allow("polygraph", topic, "Write");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let courier = start(
+        &broker,
+        folder.path(),
+        &[
+            ("security.protocol", "SASL_PLAINTEXT"),
+            ("sasl.mechanism", "PLAIN"),
+            ("sasl.username", "polygraph"),
+            ("sasl.password", "right"),
+            // 30 s by default, in which a topic may still appear.
+            ("topic.metadata.propagation.max.ms", "500"),
+        ],
+    );
+    send(&courier, 5);
+    await_error(&courier, "can't be made");
+    let ended = courier.finish(TIMEOUT);
+    let frames = ended.tallies.of(Topic::Frames);
+    assert!(frames.closes());
+    assert_eq!(frames.dead_lettered.get("the topic does not exist"), Some(&5), "{ended:?}");
+    let lines = std::fs::read_to_string(folder.path().join("deadletter.ndjson")).unwrap();
+    assert_eq!(lines.lines().filter(|line| line.contains("the topic does not exist")).count(), 5, "{lines}");
+}
