@@ -277,13 +277,24 @@ fn format_log(folder: &Path, more: &[String]) {
     assert!(formatted.status.success(), "Kafka's log: {}", String::from_utf8_lossy(&formatted.stderr));
 }
 
-/// A small Java that starts fast, and that the kernel kills when the thread that started it ends: a test that is
-/// killed leaves no broker behind.
-pub fn java(class: &str) -> Command {
+/// A small Java that starts fast.
+fn java(class: &str) -> Command {
+    java_with(&["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], class)
+}
+
+/// A Java as Kafka's own scripts start it for a tool, to be measured against.
+pub fn java_as_shipped(class: &str) -> Command {
+    let options = ["-Xmx512M", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
+    java_with(&[&options[..], &["-XX:InitiatingHeapOccupancyPercent=35"]].concat(), class)
+}
+
+/// A Java that the kernel kills when the thread that started it ends: a test that is killed leaves no broker behind.
+fn java_with(options: &[&str], class: &str) -> Command {
     static JARS: OnceLock<PathBuf> = OnceLock::new();
     let jars = JARS.get_or_init(jars);
     let mut java = Command::new("setpriv");
-    java.args(["--pdeathsig", "KILL", "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+    java.args(["--pdeathsig", "KILL", "java"])
+        .args(options)
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
         .arg("-cp")
         .arg(jars.join("*"))

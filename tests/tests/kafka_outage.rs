@@ -6,7 +6,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use polygraph_delivery::{Courier, CourierConfig, DEAD_LETTERS, Delivery, Message, ProducerConfig, Tallies, Topic};
@@ -78,6 +80,17 @@ fn await_acknowledged(courier: &Courier) {
 
 #[test]
 fn kafka_outage_a_broker_that_stands_still_and_goes_on() {
+    stands_still(Duration::from_secs(3));
+}
+
+/// Longer than any of librdkafka's own timeouts for a request.
+#[test]
+#[ignore = "takes two minutes; ./dev test --long"]
+fn kafka_outage_long_a_broker_that_stands_still_for_a_minute_and_a_half() {
+    stands_still(Duration::from_secs(90));
+}
+
+fn stands_still(outage: Duration) {
     let broker = Broker::start();
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(&broker, folder.path());
@@ -90,7 +103,7 @@ fn kafka_outage_a_broker_that_stands_still_and_goes_on() {
     send(&courier, Topic::Frames, 3000..6000);
     assert!(courier.settle(TIMEOUT));
     // The outage is what is under test.
-    std::thread::sleep(Duration::from_secs(3));
+    std::thread::sleep(outage);
     send(&courier, Topic::Frames, 6000..9000);
     assert!(courier.settle(TIMEOUT), "nothing is accepted while the broker is away");
     assert!(courier.lag().bytes > 0 && courier.lag().seconds >= 1.0, "{:?}", courier.lag());
@@ -226,4 +239,61 @@ fn kafka_outage_a_record_that_only_its_topic_refuses_goes_to_the_topic_of_dead_l
     assert_eq!((&*dead[0].key, &*dead[0].headers["dead_letter_topic"]), ("a", "polygraph.frames"));
     assert!(dead[0].headers["dead_letter_reason"].contains("too large"), "{:?}", dead[0].headers);
     assert_eq!(dead[0].payload.len(), 50_000);
+}
+
+/// A small disk of its own, which only root can have.
+struct Disk(tempfile::TempDir);
+
+impl Disk {
+    fn mount(megabytes: usize) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={megabytes}m");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
+    }
+
+    /// Leaves no byte free.
+    fn fill(&self) {
+        let mut file = std::fs::File::create(self.0.path().join("filler")).unwrap();
+        for size in [64 << 10, 4096, 1] {
+            while file.write_all(&vec![0; size]).is_ok() {}
+        }
+    }
+
+    fn free(&self) {
+        std::fs::remove_file(self.0.path().join("filler")).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: something may still be open where a test has failed.
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn kafka_outage_a_full_disk_holds_back_nothing_that_is_spooled_and_heals() {
+    let Some(disk) = Disk::mount(8) else {
+        eprintln!("skipped: only root can mount a small disk");
+        return;
+    };
+    let mut broker = Broker::start();
+    broker.kill();
+    let courier = start(config(&broker, &disk.0.path().join("spool")));
+    send(&courier, Topic::Frames, 0..3000);
+    assert!(courier.settle(TIMEOUT));
+    disk.fill();
+    send(&courier, Topic::Frames, 3000..6000);
+    broker.restart();
+    // What was spooled is sent although nothing can be written.
+    let deadline = Instant::now() + TIMEOUT;
+    while courier.tallies().sum().acknowledged < 3000 {
+        assert!(Instant::now() < deadline, "{:?} {:?}", courier.tallies(), courier.last_error());
+        std::thread::yield_now();
+    }
+    assert!(courier.tallies().sum().queued > 0, "the disk was not full: {:?}", courier.tallies());
+    disk.free();
+    finish(courier);
+    assert_eq!(numbers(&broker, Topic::Frames), (0..6000).collect());
 }

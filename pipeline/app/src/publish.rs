@@ -31,7 +31,7 @@ pub enum Outcome {
     /// Of those that were sent from memory.
     Straight(Report),
     /// Of those that were sent from a spool.
-    Spooled(Delivery),
+    Spooled(Box<Delivery>),
 }
 
 impl Sender {
@@ -63,7 +63,7 @@ impl Sender {
     pub fn finish(self, timeout: Duration) -> Outcome {
         match self {
             Self::Straight(producer) => Outcome::Straight(producer.finish(timeout)),
-            Self::Spooled(courier) => Outcome::Spooled(courier.finish(timeout)),
+            Self::Spooled(courier) => Outcome::Spooled(Box::new(courier.finish(timeout))),
         }
     }
 }

@@ -61,12 +61,12 @@ impl Builder {
         self.records
     }
 
-    /// The block, sealed by its checksum.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The block as it is now, sealed by its checksum; more may follow, and then it is sealed anew.
+    pub(crate) fn seal(&mut self) -> &[u8] {
         self.bytes[16..HEAD].copy_from_slice(&self.records.to_le_bytes());
         let sum = crc32fast::hash(&self.bytes[8..]);
         self.bytes[4..8].copy_from_slice(&sum.to_le_bytes());
-        self.bytes
+        &self.bytes
     }
 
     fn text(&mut self, text: &[u8]) {
@@ -160,7 +160,7 @@ mod tests {
         let before = builder.len();
         messages.iter().for_each(|message| builder.push(message));
         assert_eq!(builder.len() - before, messages.iter().map(size).sum::<usize>());
-        builder.finish()
+        builder.seal().to_vec()
     }
 
     proptest! {

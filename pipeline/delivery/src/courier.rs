@@ -174,6 +174,11 @@ impl Courier {
         self.shared.wait_for(timeout, |state| state.tallies.sum().queued == 0)
     }
 
+    /// Waits until nothing is under way any more, at most `timeout`; whether nothing is.
+    pub fn flush(&self, timeout: Duration) -> bool {
+        self.shared.wait_for(timeout, |state| state.tallies.sum().is_settled())
+    }
+
     /// Waits until Kafka has everything, at most `timeout`. What is left then stays in the spool.
     pub fn finish(mut self, timeout: Duration) -> Delivery {
         self.stop(Instant::now() + timeout);

@@ -30,7 +30,8 @@
 //! ```
 //!
 //! [`Courier::send`] puts a record into a bounded queue and never waits for a disk or a network ([`Policy::Live`]). One
-//! thread writes the queue to the spool, in commits that are synced, 50 a second at most: what it has written is
+//! thread writes the queue to the spool, in commits that are synced, 50 a second unless
+//! megabytes wait: what it has written is
 //! *accepted*. Accepted records outlive a broker that is away, a full disk, a `kill -9` and a torn write. They leave
 //! the spool when Kafka has acknowledged them; when Kafka refuses them for good, as *dead letters* to the topic
 //! [`DEAD_LETTERS`] or, when that refuses them too, into `deadletter.ndjson` in the spool's folder; or when there is no

@@ -13,12 +13,12 @@ use crate::spool::now_ms;
 use crate::tally::{Lag, Tallies};
 
 /// The shortest time between two commits, unless much has come: a sync to the disk for each record would wear it out.
-const PACE: Duration = Duration::from_millis(20);
+pub(crate) const PACE: Duration = Duration::from_millis(20);
 /// The longest time between two looks at what time alone changes.
 const TICK: Duration = Duration::from_millis(500);
 /// So many bytes or reports don't wait for the pace.
-const MUCH: usize = 512 << 10;
-const MANY: usize = 2000;
+const MUCH: usize = 2 << 20;
+const MANY: usize = 4000;
 
 pub(crate) const QUEUE_FULL: &str = "queue full";
 
@@ -194,6 +194,11 @@ impl Shared {
 
 impl State {
     fn is_much(&self) -> bool {
-        self.queue.bytes() >= MUCH.min(self.queue.limit() / 2) || self.reports.len() >= MANY
+        self.has_much() || self.reports.len() >= MANY
+    }
+
+    /// Whether the queue can't wait.
+    pub(crate) fn has_much(&self) -> bool {
+        self.queue.bytes() >= MUCH.min(self.queue.limit() / 2)
     }
 }

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, TableDefinition};
+use redb::{Database, DatabaseError, ReadableDatabase, StorageError, TableDefinition};
 
 use crate::block::{self, Builder};
 use crate::error::{Error, Result};
@@ -43,7 +43,8 @@ impl Head {
     fn of(number: u64, block: &[u8]) -> Self {
         Self {
             number,
-            records: block::records(block).unwrap_or_default(),
+            // More can't be, whatever a damaged block says.
+            records: block::records(block).unwrap_or_default().min(block::MOST_RECORDS as u32),
             bytes: block.len(),
             written_ms: block::written_ms(block).unwrap_or_default(),
         }
@@ -97,12 +98,12 @@ impl Spool {
     }
 
     /// Writes blocks and removes others, all or nothing; the new blocks' heads, in the order given.
-    pub(crate) fn commit(&mut self, add: &[(Topic, Builder)], remove: &[(Topic, u64)]) -> Result<Vec<Head>> {
+    pub(crate) fn commit(&mut self, add: &mut [(Topic, Builder)], remove: &[(Topic, u64)]) -> Result<Vec<Head>> {
         let folder = self.folder.clone();
         self.try_commit(add, remove).map_err(|why| Error::spool(&folder, why))
     }
 
-    fn try_commit(&mut self, add: &[(Topic, Builder)], remove: &[(Topic, u64)]) -> Result<Vec<Head>, redb::Error> {
+    fn try_commit(&mut self, add: &mut [(Topic, Builder)], remove: &[(Topic, u64)]) -> Result<Vec<Head>, redb::Error> {
         let mut held = self.held;
         let mut heads = Vec::with_capacity(add.len());
         let write = self.database.begin_write()?;
@@ -118,9 +119,9 @@ impl Spool {
             }
             for (topic, builder) in add {
                 let held = &mut held[topic.index()];
-                let block = builder.clone().finish();
-                let head = Head::of(held.next, &block);
-                table.insert((topic.name(), held.next), &*block)?;
+                let block = builder.seal();
+                let head = Head::of(held.next, block);
+                table.insert((topic.name(), held.next), block)?;
                 held.next += 1;
                 held.records += u64::from(head.records);
                 held.bytes += head.bytes as u64;
@@ -135,7 +136,11 @@ impl Spool {
     /// The first block from this number on.
     pub(crate) fn from(&self, topic: Topic, number: u64) -> Result<Option<(Head, Vec<u8>)>> {
         let read = || -> Result<_, redb::Error> {
-            let table = self.database.begin_read()?.open_table(BLOCKS)?;
+            let table = match self.database.begin_read()?.open_table(BLOCKS) {
+                Ok(table) => table,
+                Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
+                Err(other) => return Err(other.into()),
+            };
             let mut range = table.range((topic.name(), number)..=(topic.name(), u64::MAX))?;
             let Some(entry) = range.next() else { return Ok(None) };
             let (key, value) = entry?;
@@ -147,35 +152,46 @@ impl Spool {
 
     /// Counts what is there, and takes out what can't be read any more.
     fn count(&mut self) -> Result<(), redb::Error> {
+        let mut damaged = Vec::new();
+        let table = match self.database.begin_read()?.open_table(BLOCKS) {
+            Ok(table) => table,
+            // A new one.
+            Err(redb::TableError::TableDoesNotExist(_)) => return Ok(()),
+            Err(other) => return Err(other.into()),
+        };
+        for topic in Topic::ALL {
+            let held = &mut self.held[topic.index()];
+            for entry in table.range((topic.name(), 0)..=(topic.name(), u64::MAX))? {
+                let (key, value) = entry?;
+                let number = key.value().1;
+                held.next = number + 1;
+                if block::read(value.value()).is_none() {
+                    damaged.push((topic, number));
+                    continue;
+                }
+                let head = Head::of(number, value.value());
+                held.records += u64::from(head.records);
+                held.bytes += head.bytes as u64;
+            }
+        }
+        drop(table);
+        // Nothing is written where nothing has to be: the disk may be full.
+        if !damaged.is_empty() {
+            self.remove(&damaged)?;
+            self.damage = Some(format!("{} blocks of the spool were damaged and had to be removed", damaged.len()));
+        }
+        Ok(())
+    }
+
+    fn remove(&self, blocks: &[(Topic, u64)]) -> Result<(), redb::Error> {
         let write = self.database.begin_write()?;
-        let mut bad = 0;
         {
             let mut table = write.open_table(BLOCKS)?;
-            let mut remove = Vec::new();
-            for topic in Topic::ALL {
-                let held = &mut self.held[topic.index()];
-                for entry in table.range((topic.name(), 0)..=(topic.name(), u64::MAX))? {
-                    let (key, value) = entry?;
-                    let number = key.value().1;
-                    let head = Head::of(number, value.value());
-                    held.next = number + 1;
-                    if block::read(value.value()).is_none() {
-                        remove.push((topic, number));
-                        continue;
-                    }
-                    held.records += u64::from(head.records);
-                    held.bytes += head.bytes as u64;
-                }
-            }
-            for (topic, number) in remove {
-                table.remove((topic.name(), number))?;
-                bad += 1;
+            for (topic, number) in blocks {
+                table.remove((topic.name(), *number))?;
             }
         }
         write.commit()?;
-        if bad > 0 {
-            self.damage = Some(format!("{bad} blocks of the spool were damaged and had to be removed"));
-        }
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::Metadata;
+use rdkafka::producer::{Producer as _, ThreadedProducer};
 
 use crate::config::ProducerConfig;
 use crate::error::{Error, Result};
@@ -76,7 +78,11 @@ pub fn create_topics(
     partitions: Option<i32>,
     replicas: Option<i32>,
 ) -> Result<Vec<&'static str>> {
-    let (admin, ledger) = admin(config)?;
+    // Says more clearly than the other client why there is no way to the cluster.
+    let (_, ledger) = look(config)?;
+    let client = config.connection()?;
+    let admin = AdminClient::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
+        .map_err(|error| settings::refused(&client, &error))?;
     let [partitions, replicas] = [partitions, replicas].map(|number| number.unwrap_or(BROKERS_DEFAULT));
     let topics: Vec<_> =
         names().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(replicas))).collect();
@@ -100,9 +106,7 @@ pub fn create_topics(
 /// # Errors
 /// As [`create_topics`].
 pub fn check_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
-    let (admin, ledger) = admin(config)?;
-    let metadata = admin.inner().fetch_metadata(None, config.delivery_timeout);
-    let metadata = metadata.map_err(|error| unreachable(&ledger, &error))?;
+    let (metadata, _) = look(config)?;
     let state = |name| {
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return TopicState { name, partitions: 0, replicas: 0, fault: Some("does not exist".into()) };
@@ -115,13 +119,14 @@ pub fn check_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
     Ok(names().map(state).collect())
 }
 
-fn admin(config: &ProducerConfig) -> Result<(AdminClient<Reports>, Arc<Ledger>)> {
-    config.validate()?;
-    let client = config.connection()?;
+/// What the cluster has. A producer asks, for it hears what the way to the brokers has to say.
+fn look(config: &ProducerConfig) -> Result<(Metadata, Arc<Ledger>)> {
+    let client = config.client()?;
     let ledger = Arc::new(Ledger::default());
-    let admin = AdminClient::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
+    let producer = ThreadedProducer::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
         .map_err(|error| settings::refused(&client, &error))?;
-    Ok((admin, ledger))
+    let metadata = producer.client().fetch_metadata(None, config.delivery_timeout);
+    Ok((metadata.map_err(|error| unreachable(&ledger, &error))?, ledger))
 }
 
 /// What the way to the brokers said is more than that time is up.

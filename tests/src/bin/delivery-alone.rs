@@ -81,7 +81,7 @@ fn send(courier: Courier, spool: &Path, count: usize, timeout: Duration) -> Resu
 }
 
 fn message(topic: Topic, number: usize) -> Message {
-    let key = if number % 2 == 0 { "a" } else { "b" };
+    let key = if number.is_multiple_of(2) { "a" } else { "b" };
     let headers = vec![("ce_id".into(), format!("{key}/{number}"))];
     Message { topic, key: key.into(), headers, payload: format!("{number:0>600}").into_bytes() }
 }
@@ -104,8 +104,10 @@ fn measure(courier: Courier, file: &Path, count: usize, timeout: Duration) -> Re
         let key = format!("camera-{}", number % 16);
         courier.send(&Message { topic: Topic::Frames, key, headers: vec![], payload })?;
     }
-    let delivery = courier.finish(timeout);
+    // As kafka-producer-perf-test does, which flushes, takes the time, and closes.
+    courier.flush(timeout);
     let seconds = began.elapsed().as_secs_f64();
+    let delivery = courier.finish(Duration::ZERO);
     let sum = delivery.tallies.sum();
     if sum.acknowledged != count as u64 {
         return Err(format!("{sum:?} {:?}", delivery.last_error).into());

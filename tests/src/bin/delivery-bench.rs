@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-use polygraph_tests::broker::{Broker, java};
+use polygraph_tests::broker::{Broker, java_as_shipped};
 use polygraph_tests::command::beside;
 
 const TOPIC: &str = "polygraph.frames";
@@ -20,7 +20,7 @@ const SETTINGS: [&str; 5] =
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let mut number = |default: usize| arguments.next().map_or(default, |text| text.parse().expect("a number"));
-    let (records, rounds) = (number(500_000), number(5));
+    let (records, rounds) = (number(1_000_000), number(3));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let payload = folder.path().join("payload.ndjson");
     std::fs::write(&payload, payloads()).expect("the payload file");
@@ -84,7 +84,7 @@ fn ours(broker: &Broker, payload: &Path, records: usize) -> f64 {
 
 fn theirs(broker: &Broker, payload: &Path, records: usize) -> f64 {
     let said = output(
-        java("org.apache.kafka.tools.ProducerPerformance")
+        java_as_shipped("org.apache.kafka.tools.ProducerPerformance")
             .args(["--topic", TOPIC, "--throughput", "-1", "--num-records", &records.to_string(), "--payload-file"])
             .arg(payload)
             .arg("--producer-props")

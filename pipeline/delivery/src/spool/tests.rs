@@ -13,11 +13,11 @@ fn filled(folder: &Path, blocks: usize) -> Spool {
     let mut spool = Spool::open(folder).unwrap();
     for _ in 0..2 {
         let numbers = spool.held(Topic::Frames).next..;
-        let blocks: Vec<_> = numbers
+        let mut blocks: Vec<_> = numbers
             .take(blocks.div_ceil(2))
             .map(|number| (Topic::Frames, builder(&vec![number as u8; 5000])))
             .collect();
-        spool.commit(&blocks, &[]).unwrap();
+        spool.commit(&mut blocks, &[]).unwrap();
     }
     spool
 }
@@ -35,14 +35,14 @@ fn numbers(spool: &Spool, topic: Topic) -> Vec<u64> {
 fn what_was_committed_is_there_again_and_goes_on_from_there() {
     let folder = tempfile::tempdir().unwrap();
     let mut spool = filled(folder.path(), 4);
-    spool.commit(&[(Topic::Shots, builder(b"s"))], &[(Topic::Frames, 0)]).unwrap();
+    spool.commit(&mut [(Topic::Shots, builder(b"s"))], &[(Topic::Frames, 0)]).unwrap();
     let held = spool.held;
     drop(spool);
     let mut spool = Spool::open(folder.path()).unwrap();
     assert_eq!((spool.held, &spool.damage), (held, &None));
     assert_eq!(spool.held(Topic::Frames).records, 3);
     assert_eq!(numbers(&spool, Topic::Frames), [1, 2, 3]);
-    let heads = spool.commit(&[(Topic::Frames, builder(b"f"))], &[]).unwrap();
+    let heads = spool.commit(&mut [(Topic::Frames, builder(b"f"))], &[]).unwrap();
     assert_eq!(heads[0].number, 4);
     let (_, block) = spool.from(Topic::Frames, 2).unwrap().unwrap();
     assert_eq!(block::read(&block).unwrap()[0].payload, vec![2; 5000]);
@@ -64,7 +64,7 @@ fn room_that_became_free_is_used_again() {
     let mut spool = Spool::open(folder.path()).unwrap();
     for index in 0..100 {
         let remove: Vec<_> = (index >= 10).then(|| (Topic::Frames, index - 10)).into_iter().collect();
-        spool.commit(&[(Topic::Frames, builder(&[7; 59_000]))], &remove).unwrap();
+        spool.commit(&mut [(Topic::Frames, builder(&[7; 59_000]))], &remove).unwrap();
     }
     assert_eq!(spool.held(Topic::Frames).records, 10);
     let size = fs::metadata(folder.path().join(SPOOL_FILE)).unwrap().len();
@@ -96,6 +96,6 @@ proptest! {
             let (_, block) = spool.from(Topic::Frames, number).unwrap().unwrap();
             prop_assert_eq!(block::read(&block).unwrap()[0].payload, vec![number as u8; 5000]);
         }
-        spool.commit(&[(Topic::Frames, builder(b"new"))], &[]).unwrap();
+        spool.commit(&mut [(Topic::Frames, builder(b"new"))], &[]).unwrap();
     }
 }

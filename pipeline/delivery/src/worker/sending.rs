@@ -44,43 +44,48 @@ impl Worker {
     }
 
     fn send_topic(&mut self, topic: Topic) -> Stop {
+        // The block that was loaded last, which need not be read again.
+        let mut at_hand: Option<(u64, Vec<u8>)> = None;
         loop {
             while let Some((number, records)) = self.lanes[topic.index()].flight.next() {
-                let block = match self.store.from(topic, number) {
-                    Some((head, block)) if head.number == number => block,
-                    Some(_) => {
-                        self.lose(topic, number);
-                        continue;
+                let block = match at_hand.take().filter(|(at_hand, _)| *at_hand == number) {
+                    Some((_, block)) => Some(block),
+                    None => {
+                        self.store.from(topic, number).filter(|(head, _)| head.number == number).map(|(_, block)| block)
                     }
-                    None if self.store.is_open() => {
-                        self.lose(topic, number);
-                        continue;
-                    }
-                    None => return Stop::Topic,
                 };
-                match self.send_block(topic, number, &block, &records) {
-                    Ok(()) => {}
-                    Err(stop) => return stop,
+                match block {
+                    Some(block) => {
+                        if let Err(stop) = self.send_block(topic, number, &block, &records) {
+                            return stop;
+                        }
+                    }
+                    None if self.store.is_open() => self.lose(topic, number),
+                    None => return Stop::Topic,
                 }
             }
-            if !self.lanes[topic.index()].flight.is_through() || !self.load(topic) {
+            if !self.lanes[topic.index()].flight.is_through() {
+                return Stop::Topic;
+            }
+            at_hand = self.load(topic);
+            if at_hand.is_none() {
                 return Stop::Topic;
             }
         }
     }
 
-    /// Takes the next block of a topic under way; `false` when there is none, or no room for it.
-    fn load(&mut self, topic: Topic) -> bool {
+    /// Takes the next block of a topic under way: number and content; `None` when there is none, or no room for it.
+    fn load(&mut self, topic: Topic) -> Option<(u64, Vec<u8>)> {
         let lane = &self.lanes[topic.index()];
         let window = WINDOW_BYTES.min(usize::try_from(self.config.max_bytes / 8).unwrap_or(WINDOW_BYTES));
         if lane.flight.bytes() >= window || lane.flight.left() >= WINDOW_RECORDS {
-            return false;
+            return None;
         }
-        let Some((head, _)) = self.store.from(topic, lane.cursor) else { return false };
+        let (head, block) = self.store.from(topic, lane.cursor)?;
         let lane = &mut self.lanes[topic.index()];
         lane.cursor = head.number + 1;
         lane.flight.load(head.number, head.records as usize, head.bytes, head.written_ms);
-        true
+        Some((head.number, block))
     }
 
     fn send_block(&mut self, topic: Topic, number: u64, block: &[u8], records: &[usize]) -> Result<(), Stop> {

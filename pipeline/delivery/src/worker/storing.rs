@@ -9,6 +9,7 @@ use crate::block::Builder;
 use crate::courier::{Notice, Policy};
 use crate::error::Result;
 use crate::message::Topic;
+use crate::shared::PACE;
 use crate::spool::{Head, Held, Spool, now_ms};
 
 /// Most bytes of a commit.
@@ -24,7 +25,10 @@ pub(super) struct Store {
     /// Blocks that Kafka has or that were given up, still in the spool.
     retired: Vec<(Topic, u64)>,
     retired_bytes: u64,
+    /// The disk has failed; it is written again only then, and read meanwhile.
     retry_at: Option<Instant>,
+    reopen_at: Option<Instant>,
+    last_commit: Option<Instant>,
     full: bool,
     /// The oldest block of each topic that waits for its turn, as far as it was looked at.
     waiting: [Option<Head>; Topic::ALL.len()],
@@ -40,6 +44,8 @@ impl Store {
             retired: Vec::new(),
             retired_bytes: 0,
             retry_at: None,
+            reopen_at: None,
+            last_commit: None,
             full: false,
             waiting: Default::default(),
             news,
@@ -48,7 +54,7 @@ impl Store {
 
     /// Whether what is in the queue can't be written now.
     pub(super) fn is_stuck(&self) -> bool {
-        self.spool.is_none() || self.full
+        !self.is_writable() || self.full
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -83,6 +89,10 @@ impl Store {
         self.spool.is_some()
     }
 
+    fn is_writable(&self) -> bool {
+        self.spool.is_some() && self.retry_at.is_none_or(|at| Instant::now() >= at)
+    }
+
     fn fail(&mut self, why: &str) {
         if self.retry_at.is_none() {
             self.news.push_back(Notice::SpoolFailed(why.to_owned()));
@@ -92,7 +102,8 @@ impl Store {
         self.retry_at = Some(Instant::now() + PAUSE);
     }
 
-    fn commit(&mut self, add: &[(Topic, Builder)]) -> Option<Vec<Head>> {
+    fn commit(&mut self, add: &mut [(Topic, Builder)]) -> Option<Vec<Head>> {
+        self.last_commit = Some(Instant::now());
         match self.spool.as_mut()?.commit(add, &self.retired) {
             Ok(heads) => {
                 let spool = self.spool.as_ref()?;
@@ -117,7 +128,7 @@ impl Worker {
     pub(super) fn save(&mut self) {
         self.retire_finished();
         self.reopen();
-        if !self.store.is_open() {
+        if !self.store.is_writable() || self.is_early() {
             return;
         }
         let room = self.config.max_bytes.saturating_sub(self.store.bytes());
@@ -125,11 +136,11 @@ impl Worker {
         let most = if waits { BATCH.min(room as usize) } else { BATCH };
         let taken = if most == 0 { Vec::new() } else { self.shared.lock().queue.take(most) };
         self.store.full = most == 0;
-        let taken = if waits { taken } else { self.make_room(taken) };
+        let mut taken = if waits { taken } else { self.make_room(taken) };
         if taken.is_empty() && self.store.retired.is_empty() {
             return;
         }
-        match self.store.commit(&taken) {
+        match self.store.commit(&mut taken) {
             Some(heads) => self.accept(&taken, &heads),
             None => self.shared.lock().queue.put_back(taken),
         }
@@ -145,6 +156,13 @@ impl Worker {
                 break;
             }
         }
+    }
+
+    /// Whether a commit is better left for later: each is synced to the disk.
+    fn is_early(&self) -> bool {
+        let soon = self.store.last_commit.is_some_and(|last| last.elapsed() < PACE);
+        let state = self.shared.lock();
+        soon && !state.has_much() && state.closing.is_none()
     }
 
     fn accept(&mut self, taken: &[(Topic, Builder)], heads: &[Head]) {
@@ -234,14 +252,11 @@ impl Worker {
         state.last_drop = Some(Instant::now());
     }
 
-    /// Tries the disk again.
+    /// Opens the spool again after the disk has failed.
     fn reopen(&mut self) {
-        if self.store.is_open() || self.store.retry_at.is_some_and(|at| Instant::now() < at) {
-            return;
-        }
-        match self.open_again() {
-            Ok(()) => {}
-            Err(_) => self.store.retry_at = Some(Instant::now() + PAUSE),
+        let soon = self.store.reopen_at.is_some_and(|at| Instant::now() < at);
+        if !self.store.is_open() && !soon && self.open_again().is_err() {
+            self.store.reopen_at = Some(Instant::now() + PAUSE);
         }
     }
 
