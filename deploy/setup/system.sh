@@ -6,7 +6,7 @@ readonly BUILD_PACKAGES=(
   build-essential pkg-config cmake
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
   libssl-dev zlib1g-dev libzstd-dev # librdkafka is built from source with these
-  libcurl4-openssl-dev              # its OAUTHBEARER code includes curl.h even where curl is switched off
+  libcurl4-openssl-dev              # by which its OAUTHBEARER code fetches tokens
 )
 readonly RUN_PACKAGES=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad

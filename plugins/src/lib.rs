@@ -13,6 +13,7 @@ mod picture;
 pub mod polyanalyze;
 pub mod polyface;
 pub mod polyforensics;
+pub mod polykafkasink;
 pub mod polylips;
 pub mod polyscene;
 pub mod polyspeech;
@@ -28,6 +29,7 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     polyvoice::register(plugin)?;
     polyspeech::register(plugin)?;
     polyanalyze::register(plugin)?;
+    polykafkasink::register(plugin)?;
     polylips::register(plugin)
 }
 

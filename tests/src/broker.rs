@@ -16,22 +16,97 @@ const START: Duration = Duration::from_secs(90);
 /// Other processes may take a port between our asking and the broker's binding it.
 const PORT_CLASHES: u32 = 5;
 
+/// What a second listener of a broker asks of its clients.
+pub enum Guard<'a> {
+    /// A name and a password, by SCRAM-SHA-256.
+    Scram {
+        /// Who may come.
+        user: &'a str,
+        /// What is to be said.
+        password: &'a str,
+    },
+    /// Nothing, but it shows this certificate.
+    Tls {
+        /// A PEM file.
+        certificate: &'a Path,
+        /// Its key, PKCS#8 in a PEM file.
+        key: &'a Path,
+    },
+    /// A name and a password, by PLAIN; and what is not allowed is refused.
+    Acls {
+        /// Who may come.
+        user: &'a str,
+        /// What is to be said.
+        password: &'a str,
+    },
+}
+
+impl Guard<'_> {
+    /// Lines of `server.properties`, and arguments for the log's formatting.
+    fn settings(&self, folder: &Path) -> (String, Vec<String>) {
+        const MODULE: &str = "org.apache.kafka.common.security";
+        const OURS: &str = "listener.name.guarded";
+        match self {
+            Self::Scram { user, password } => (
+                format!(
+                    "{OURS}.sasl.enabled.mechanisms=SCRAM-SHA-256\n\
+                     {OURS}.scram-sha-256.sasl.jaas.config={MODULE}.scram.ScramLoginModule required;"
+                ),
+                vec!["--add-scram".into(), format!("SCRAM-SHA-256=[name={user},password={password}]")],
+            ),
+            Self::Tls { certificate, key } => {
+                let pem = [key, certificate].map(|file| fs::read_to_string(file).expect("a PEM file")).concat();
+                let keystore = folder.join("keystore.pem");
+                fs::write(&keystore, pem).expect("the broker's keystore");
+                let keystore = keystore.display();
+                (format!("{OURS}.ssl.keystore.type=PEM\n{OURS}.ssl.keystore.location={keystore}"), vec![])
+            }
+            Self::Acls { user, password } => (
+                format!(
+                    "{OURS}.sasl.enabled.mechanisms=PLAIN\n\
+                     {OURS}.plain.sasl.jaas.config={MODULE}.plain.PlainLoginModule required user_{user}=\"{password}\";\n\
+                     authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+                     super.users=User:ANONYMOUS"
+                ),
+                vec![],
+            ),
+        }
+    }
+
+    fn protocol(&self) -> &'static str {
+        match self {
+            Self::Tls { .. } => "SSL",
+            Self::Scram { .. } | Self::Acls { .. } => "SASL_PLAINTEXT",
+        }
+    }
+}
+
 /// A running broker; killed when dropped.
 pub struct Broker {
     folder: TempDir,
     port: u16,
+    guarded: u16,
     process: Option<Child>,
 }
 
 impl Broker {
     /// Starts one with an empty log and waits until it answers.
     pub fn start() -> Self {
+        Self::launch_one(None)
+    }
+
+    /// The same, with a second listener that is guarded.
+    pub fn start_guarded(guard: &Guard<'_>) -> Self {
+        Self::launch_one(Some(guard))
+    }
+
+    fn launch_one(guard: Option<&Guard<'_>>) -> Self {
         for _ in 0..PORT_CLASHES {
             let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
-            let (port, controller) = free_ports();
-            write_properties(folder.path(), port, controller);
-            format_log(folder.path());
-            let mut broker = Self { folder, port, process: None };
+            let [port, controller, guarded] = free_ports();
+            let more = write_properties(folder.path(), [port, controller, guarded], guard);
+            format_log(folder.path(), &more);
+            let mut broker = Self { folder, port, guarded, process: None };
             match broker.launch() {
                 Ok(()) => return broker,
                 Err(log) if log.contains("Address already in use") => {}
@@ -46,6 +121,11 @@ impl Broker {
         format!("127.0.0.1:{}", self.port)
     }
 
+    /// The address of its second listener.
+    pub fn guarded_address(&self) -> String {
+        format!("127.0.0.1:{}", self.guarded)
+    }
+
     /// SIGKILL: nothing is flushed, no client is told.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
@@ -53,6 +133,42 @@ impl Broker {
             let _ = process.kill();
             let _ = process.wait();
         }
+    }
+
+    /// Makes a topic, by Kafka's own tool, with more arguments of that.
+    pub fn topic(&self, name: &str, more: &[&str]) {
+        let made = java("org.apache.kafka.tools.TopicCommand")
+            .args(["--bootstrap-server", &self.address(), "--create", "--topic", name])
+            .args(more)
+            .output()
+            .expect("java was there a moment ago");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stdout));
+    }
+
+    /// Allows somebody an operation on a topic, by Kafka's own tool.
+    pub fn allow(&self, user: &str, topic: &str, operation: &str) {
+        let allowed = java("org.apache.kafka.tools.AclCommand")
+            .args(["--bootstrap-server", &self.address(), "--add", "--allow-principal", &format!("User:{user}")])
+            .args(["--operation", operation, "--topic", topic])
+            .output()
+            .expect("java was there a moment ago");
+        assert!(allowed.status.success(), "{}", String::from_utf8_lossy(&allowed.stdout));
+    }
+
+    /// SIGSTOP: its connections stay, and nothing answers.
+    pub fn pause(&self) {
+        self.signal("STOP");
+    }
+
+    /// SIGCONT.
+    pub fn resume(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("a broker that runs");
+        let sent = Command::new("kill").args(["-s", name, &process.id().to_string()]).status().expect("kill");
+        assert!(sent.success(), "the broker is gone");
     }
 
     /// Starts again after [`Broker::kill`], on the same port and log.
@@ -110,52 +226,75 @@ impl Drop for Broker {
 
 /// An address at which nobody listens.
 pub fn nobody() -> String {
-    format!("127.0.0.1:{}", free_ports().0)
+    format!("127.0.0.1:{}", free_ports()[0])
 }
 
-fn free_ports() -> (u16, u16) {
-    // Both are held until both are known, so that they differ.
-    let [a, b] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    let port = |listener: &TcpListener| listener.local_addr().expect("a bound address").port();
-    (port(&a), port(&b))
+fn free_ports() -> [u16; 3] {
+    // All are held until all are known, so that they differ.
+    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound address").port())
 }
 
-fn write_properties(folder: &Path, port: u16, controller: u16) {
+/// What the log's formatting is to be told besides.
+fn write_properties(folder: &Path, ports: [u16; 3], guard: Option<&Guard<'_>>) -> Vec<String> {
+    let [port, controller, guarded] = ports;
     let log = folder.join("log");
+    let (more, arguments) = guard.map(|guard| guard.settings(folder)).unwrap_or_default();
+    // With no guard there are two listeners, as most users have.
+    let (listener, protocol) = match guard {
+        None => (String::new(), String::new()),
+        Some(guard) => (format!(",GUARDED://127.0.0.1:{guarded}"), format!(",GUARDED:{}", guard.protocol())),
+    };
     let text = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
          controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listener}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol}\n\
+         inter.broker.listener.name=PLAINTEXT\n\
          controller.listener.names=CONTROLLER\n\
          log.dirs={}\n\
          # More than one, so that keys matter.\n\
          num.partitions=4\n\
          # Topics that appear were made by us.\n\
          auto.create.topics.enable=false\n\
-         offsets.topic.replication.factor=1\n",
+         offsets.topic.replication.factor=1\n\
+         {more}\n",
         log.display()
     );
     fs::write(folder.join("server.properties"), text).expect("server.properties");
+    arguments
 }
 
-fn format_log(folder: &Path) {
+fn format_log(folder: &Path, more: &[String]) {
     let formatted = java("kafka.tools.StorageTool")
         .args(["format", "--standalone", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"])
         .arg(folder.join("server.properties"))
+        .args(more)
         .output()
         .expect("java is missing: apt install default-jre-headless (./dev test does)");
     assert!(formatted.status.success(), "Kafka's log: {}", String::from_utf8_lossy(&formatted.stderr));
 }
 
-/// A small Java that starts fast, and that the kernel kills when the thread that started it ends: a test that is
-/// killed leaves no broker behind.
+/// A small Java that starts fast.
 fn java(class: &str) -> Command {
+    java_with(&["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], class)
+}
+
+/// A Java as Kafka's own scripts start it for a tool, to be measured against.
+pub fn java_as_shipped(class: &str) -> Command {
+    let options = ["-Xmx512M", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
+    java_with(&[&options[..], &["-XX:InitiatingHeapOccupancyPercent=35"]].concat(), class)
+}
+
+/// A Java that the kernel kills when the thread that started it ends: a test that is killed leaves no broker behind.
+fn java_with(options: &[&str], class: &str) -> Command {
     static JARS: OnceLock<PathBuf> = OnceLock::new();
     let jars = JARS.get_or_init(jars);
     let mut java = Command::new("setpriv");
-    java.args(["--pdeathsig", "KILL", "java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
+    java.args(["--pdeathsig", "KILL", "java"])
+        .args(options)
         .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
         .arg("-cp")
         .arg(jars.join("*"))

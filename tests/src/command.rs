@@ -20,6 +20,13 @@ pub fn polygraph() -> PathBuf {
     command
 }
 
+/// Another program of ours, which lies beside the one that runs or beside its folder.
+pub fn beside(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("the program's own path");
+    let found = own.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|program| program.is_file());
+    found.unwrap_or_else(|| panic!("{name} is not built: cargo build --release -p polygraph-tests"))
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub struct Run {

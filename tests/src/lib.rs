@@ -8,6 +8,7 @@
 pub mod broker;
 pub mod command;
 pub mod consumer;
+pub mod courier;
 pub mod events;
 pub mod media;
 

@@ -52,7 +52,7 @@ fn everything_arrives_as_it_was_sent_in_topics_made_for_it() {
         }
     }
     let report = producer.finish(TIMEOUT);
-    assert_eq!(report.counts, acknowledged(2000), "{:?}", report.last_error);
+    assert_eq!(report.counts, acknowledged(2500), "{:?}", report.last_error);
     assert!(report.complete());
 
     for topic in Topic::ALL {

@@ -147,3 +147,66 @@ fn a_list_of_brokers_that_is_none_is_refused_before_the_work() {
     assert!(run.error_line().contains("write host:port"), "{}", run.stderr);
     assert!(!scene.out().join("events.ndjson").exists(), "it was analysed all the same");
 }
+
+/// Settings for librdkafka in a file.
+fn properties(scene: &Scene, text: &str) -> String {
+    let file = scene.folder.path().join("kafka.properties");
+    fs::write(&file, text).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn what_is_left_in_a_spool_is_replayed_from_it() {
+    let scene = Scene::new(media::programme);
+    let spool = scene.folder.path().join("spool");
+    let spool = spool.to_str().unwrap();
+    let nobody = nobody();
+    let arguments = ["--kafka", &nobody, "--kafka-timeout", "1", "--spool", spool];
+    let run = analyze(&scene.clip, &scene.out(), &arguments).finish();
+    let events = scene.events();
+    events.assert_sane();
+    let (line, all) = (run.error_line(), events.0.len());
+    assert!(line.contains(&format!("{all} of {all} events")) && line.contains("refused"), "{line}");
+    assert!(line.contains(&format!("polygraph replay --from spool:{spool} --kafka {nobody}")), "{line}");
+
+    let broker = Broker::start();
+    let config = properties(&scene, "client.id = replayer\n");
+    let from = format!("spool:{spool}");
+    let replay =
+        || start(["replay", "--from", &from, "--kafka", &broker.address(), "--kafka-config", &config]).finish();
+    let first = replay();
+    first.assert_success();
+    assert!(first.stdout.contains(&format!("{all} events were in the spool, {all} acknowledged")), "{}", first.stdout);
+    assert_published(&broker, &events);
+    assert!(replay().stdout.contains("0 events were in the spool"));
+}
+
+#[test]
+fn topics_are_made_and_checked() {
+    let broker = Broker::start();
+    let topics = |verb: &str, more: &[&str]| {
+        start(["topics", verb, "--kafka", &broker.address()].into_iter().chain(more.iter().copied())).finish()
+    };
+    let missing = topics("check", &[]);
+    assert_eq!(missing.status.code(), Some(1), "{missing:?}");
+    assert!(missing.stdout.contains("polygraph.frames: does not exist"), "{}", missing.stdout);
+    let made = topics("create", &["--partitions", "3", "--replicas", "1"]);
+    made.assert_success();
+    assert!(made.stdout.contains("polygraph.deadletter: made"), "{}", made.stdout);
+    assert!(topics("create", &[]).stdout.contains("all topics are there"));
+    let check = topics("check", &[]);
+    check.assert_success();
+    assert!(check.stdout.contains("polygraph.incidents: 3 partitions, 1 replicas"), "{}", check.stdout);
+    let away = start(["topics", "check", "--kafka", &nobody(), "--kafka-timeout", "2"]).finish();
+    assert!(away.error_line().contains("refused"), "{}", away.stderr);
+}
+
+#[test]
+fn a_setting_that_librdkafka_does_not_know_is_refused_before_the_work() {
+    let scene = Scene::new(media::programme);
+    let config = properties(&scene, "sasl.pasword = hunter2\n");
+    let arguments = ["--kafka", &nobody(), "--kafka-config", &config];
+    let run = analyze(&scene.clip, &scene.out(), &arguments).finish();
+    assert!(run.error_line().contains("sasl.pasword") && !run.stderr.contains("hunter2"), "{}", run.stderr);
+    assert!(!scene.out().join("events.ndjson").exists(), "it was analysed all the same");
+}

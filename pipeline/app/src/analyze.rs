@@ -31,7 +31,7 @@ use polygraph_models::Engine;
 use crate::{
     cli::Analyze,
     error::{Error, Result},
-    publish,
+    publish::Sender,
 };
 pub use graph::discard;
 use graph::{Graph, Step};
@@ -127,7 +127,7 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
     let epoch = input.epoch(analyze)?;
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let numbering = Numbering::new(input.stream.clone(), epoch.clone());
-    let mut outputs = Outputs::create(folder, numbering, publish::producer(&analyze.kafka)?)?;
+    let mut outputs = Outputs::create(folder, numbering, Sender::start(&analyze.kafka, input.file.is_none())?)?;
     let mut graph = Graph::start(input, analyze)?;
     let mut progress = Progress::new(analyze.quiet);
     let ended = drive(&mut graph, &mut outputs, &mut progress);
@@ -224,8 +224,7 @@ fn state(state: StreamState, pts_ns: u64, reason: Option<String>, counters: Coun
 
 /// Waits for Kafka; `Some` says what is missing and how to send it again.
 fn deliver(outputs: &mut Outputs, summary: &mut Summary, analyze: &Analyze) -> Option<String> {
-    let (producer, brokers) = (outputs.take_producer()?, analyze.kafka.brokers.as_ref()?);
-    let report = producer.finish(analyze.kafka.timeout);
-    summary.kafka = Some((&report).into());
-    (!report.complete()).then(|| publish::shortfall(&report, brokers, &outputs.events_path()))
+    let outcome = outputs.take_sender()?.finish(analyze.kafka.timeout);
+    summary.kafka = Some((&outcome).into());
+    (!outcome.complete()).then(|| outcome.shortfall(&analyze.kafka, &outputs.events_path()))
 }

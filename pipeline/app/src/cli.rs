@@ -10,7 +10,9 @@ use crate::{
     analyze, doctor,
     error::Result,
     eval::{self, Condition},
-    models, publish,
+    models,
+    replay::{self, Source},
+    topics,
 };
 
 /// Watches and listens to streams and files and says what is shown and what is said.
@@ -28,8 +30,11 @@ enum Command {
     /// Measure how good the shipped analysers are on a folder of labelled faces: eval.json and eval.html
     #[command(after_long_help = eval::FOLDER)]
     Eval(Eval),
-    /// Send the events of a file to Kafka, under the ids they have
+    /// Send the events of a file or a spool to Kafka, under the ids they have
     Replay(Replay),
+    /// Make and check Polygraph's topics at Kafka
+    #[command(subcommand)]
+    Topics(topics::Command),
     /// List, fetch, verify and check networks
     #[command(subcommand)]
     Models(models::Command),
@@ -81,9 +86,24 @@ pub struct Kafka {
     /// Send events to Kafka: host:port, several with commas between
     #[arg(long = "kafka", value_name = "BROKERS")]
     pub brokers: Option<String>,
+    /// Keep events in this folder until Kafka has them: what was accepted outlives brokers that are away and a killed
+    /// process. A live stream gives up frames first when it is full
+    #[arg(long, value_name = "DIR", requires = "brokers")]
+    pub spool: Option<PathBuf>,
+    #[command(flatten)]
+    pub connection: Connection,
     /// How long to wait, at the end, until every event is acknowledged
     #[arg(long = "kafka-timeout", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub timeout: Duration,
+}
+
+/// How Kafka is spoken to.
+#[derive(Args, Clone)]
+pub struct Connection {
+    /// Settings of librdkafka, one NAME=VALUE a line, such as security.protocol; a value file:PATH or env:NAME is read
+    /// from there
+    #[arg(long = "kafka-config", value_name = "FILE", requires = "brokers")]
+    pub config: Option<PathBuf>,
 }
 
 /// `polygraph eval`.
@@ -129,10 +149,16 @@ pub struct Eval {
 #[derive(Args)]
 pub struct Replay {
     /// An events.ndjson
-    pub events: PathBuf,
+    #[arg(required_unless_present = "from", conflicts_with = "from")]
+    pub events: Option<PathBuf>,
+    /// An events.ndjson, or spool:DIR for what is left in a spool
+    #[arg(long, value_name = "SOURCE")]
+    pub from: Option<Source>,
     /// host:port, several with commas between
     #[arg(long = "kafka", value_name = "BROKERS")]
     pub brokers: String,
+    #[command(flatten)]
+    pub connection: Connection,
     /// How long to wait, at the end, until every event is acknowledged
     #[arg(long = "kafka-timeout", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub timeout: Duration,
@@ -152,7 +178,8 @@ fn jobs(text: &str) -> Result<usize, String> {
     }
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
+/// Seconds of the command line.
+pub fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("seconds, from 0 to 86400".into()),
@@ -164,7 +191,8 @@ pub fn run() -> Result<ExitCode> {
     match Cli::parse().command {
         Command::Analyze(analyze) => analyze::run(&analyze),
         Command::Eval(eval) => eval::run(&eval),
-        Command::Replay(replay) => publish::replay(&replay),
+        Command::Replay(replay) => replay::run(&replay),
+        Command::Topics(command) => topics::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }

@@ -8,6 +8,8 @@ mod error;
 mod eval;
 mod models;
 mod publish;
+mod replay;
+mod topics;
 
 use std::process::ExitCode;
 

@@ -2,22 +2,22 @@
 //! How the producer is set up.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
 use crate::error::{Error, Result};
+use crate::settings;
 
-/// What the promises of this crate rest on; users can't change these.
-const FIXED: [(&str, &str); 3] = [
-    ("enable.idempotence", "true"),
-    ("acks", "all"),
-    // A producer that gives up a message may go on with the next: that one is counted, and can be replayed.
-    ("enable.gapless.guarantee", "false"),
-];
+/// A producer that gives up a message may go on with the next: that one is counted, and can be replayed.
+const FIXED: [(&str, &str); 1] = [("enable.gapless.guarantee", "false")];
 
 /// Set otherwise than librdkafka does, unless the user says more.
-const DEFAULTS: [(&str, &str); 8] = [
+const DEFAULTS: [(&str, &str); 10] = [
+    // What a broker stores, it stores once, in order, and on all replicas.
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
     ("client.id", "polygraph"),
     // Enough to fill batches; nothing beside the time that the analysis takes.
     ("linger.ms", "50"),
@@ -33,7 +33,7 @@ const DEFAULTS: [(&str, &str); 8] = [
 ];
 
 /// How the producer is set up.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ProducerConfig {
     /// `host:port`, several with commas between; one that answers is enough.
     pub brokers: String,
@@ -41,7 +41,8 @@ pub struct ProducerConfig {
     pub delivery_timeout: Duration,
     /// How long [`crate::Producer::send`] waits for room in a full queue before the message counts as failed.
     pub room_timeout: Duration,
-    /// Further settings of librdkafka (`security.protocol`, `sasl.username`, `client.id`), by its names.
+    /// Further settings of librdkafka (`security.protocol`, `sasl.username`, `client.id`), by its names. A value may be
+    /// `file:PATH` or `env:NAME`: the secret is in that file, without the line's end, or in that variable.
     pub settings: BTreeMap<String, String>,
 }
 
@@ -54,38 +55,51 @@ impl ProducerConfig {
     /// Checks everything that can be checked without a broker.
     ///
     /// # Errors
-    /// [`Error::Brokers`], [`Error::Timeout`] and [`Error::FixedSetting`].
+    /// [`Error::Brokers`], [`Error::Timeout`], [`Error::FixedSetting`], and [`Error::Setting`] for what librdkafka does
+    /// not know or does not take.
     pub fn validate(&self) -> Result<()> {
         check_brokers(&self.brokers)?;
         self.timeout_ms()?;
-        match self.settings.keys().find(|name| is_fixed(name)) {
-            Some(name) => Err(Error::FixedSetting(name.clone())),
-            None => Ok(()),
+        if let Some(name) = self.settings.keys().find(|name| is_fixed(name)) {
+            return Err(Error::FixedSetting(name.clone()));
         }
+        settings::check(&self.connection()?, &self.settings)
     }
 
     /// The settings for librdkafka.
     pub(crate) fn client(&self) -> Result<ClientConfig> {
         self.validate()?;
-        let mut client = self.connection();
+        let mut client = self.connection()?;
         client.set("message.timeout.ms", self.timeout_ms()?.to_string());
         Ok(client)
     }
 
+    /// The settings for a producer that gives up no message: order rests on it, for what is given up lets others pass.
+    pub(crate) fn endless_client(&self) -> Result<ClientConfig> {
+        self.validate()?;
+        let mut client = self.connection()?;
+        client.set("message.timeout.ms", "0");
+        Ok(client)
+    }
+
     /// The settings without the producer's timeout, which the client for topics does not know.
-    pub(crate) fn connection(&self) -> ClientConfig {
+    pub(crate) fn connection(&self) -> Result<ClientConfig> {
         let mut client = ClientConfig::new();
         for (name, value) in DEFAULTS {
             client.set(name, value);
         }
         for (name, value) in &self.settings {
-            client.set(name, value);
+            client.set(name, settings::resolve(name, value)?);
+        }
+        if client.get("enable.idempotence") == Some("false") {
+            // Else a message that is sent again comes after later ones.
+            client.set("max.in.flight.requests.per.connection", "1");
         }
         for (name, value) in FIXED {
             client.set(name, value);
         }
         client.set("bootstrap.servers", self.brokers.trim());
-        client
+        Ok(client)
     }
 
     fn timeout_ms(&self) -> Result<i32> {
@@ -94,13 +108,26 @@ impl ProducerConfig {
     }
 }
 
+/// Without the secrets.
+impl fmt::Debug for ProducerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: BTreeMap<_, _> =
+            self.settings.iter().map(|(name, value)| (name, settings::shown(name, value))).collect();
+        f.debug_struct("ProducerConfig")
+            .field("brokers", &self.brokers)
+            .field("delivery_timeout", &self.delivery_timeout)
+            .field("room_timeout", &self.room_timeout)
+            .field("settings", &settings)
+            .finish()
+    }
+}
+
 fn is_fixed(name: &str) -> bool {
-    const OWN: [&str; 6] = [
+    const OWN: [&str; 5] = [
         "bootstrap.servers",
         "metadata.broker.list",
         "message.timeout.ms",
         "delivery.timeout.ms",
-        "request.required.acks",
         "max.in.flight.requests.per.connection",
     ];
     FIXED.iter().any(|(fixed, _)| *fixed == name) || OWN.contains(&name)

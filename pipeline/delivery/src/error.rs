@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What can go wrong before a message is on its way; what happens to it later is in the report.
 
+use std::path::{Path, PathBuf};
+
 use crate::message::Topic;
 
 /// A result of this crate.
@@ -25,10 +27,29 @@ pub enum Error {
     FixedSetting(String),
     /// librdkafka refuses the settings.
     #[error("librdkafka refuses the Kafka settings: {0}")]
-    Settings(rdkafka::error::KafkaError),
+    Settings(String),
+    /// A setting that librdkafka refuses, or whose secret can't be had.
+    #[error("the Kafka setting '{name}' is refused: {why}")]
+    Setting {
+        /// Its name.
+        name: String,
+        /// What is wrong with it; never a secret.
+        why: String,
+    },
+    /// A file of settings that can't be read.
+    #[error("{file}: {why}")]
+    Properties {
+        /// The file, and the line where there is one.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The operating system gives no thread.
     #[error("no thread for the Kafka topics could be started: {0}")]
     Thread(std::io::Error),
+    /// The cluster does not answer, or refuses.
+    #[error("{0}")]
+    Cluster(String),
     /// A message that was refused; it is counted as failed.
     #[error("an event for {topic} was refused: {reason}")]
     Refused {
@@ -37,4 +58,24 @@ pub enum Error {
         /// Why it can't.
         reason: String,
     },
+    /// Text that is no event of Polygraph.
+    #[error("not an event: {0}")]
+    NotAnEvent(String),
+    /// The spool's folder belongs to another process.
+    #[error("the spool folder {0} is in use by another process: name another folder with --spool, or end that process")]
+    SpoolInUse(PathBuf),
+    /// The spool can't be read or written.
+    #[error("the spool folder {folder} can't be used: {why}")]
+    Spool {
+        /// The folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl Error {
+    pub(crate) fn spool(folder: &Path, why: impl std::fmt::Display) -> Self {
+        Self::Spool { folder: folder.to_owned(), why: why.to_string() }
+    }
 }

@@ -121,9 +121,20 @@ impl ClientContext for Ledger {
     fn error(&self, error: KafkaError, reason: &str) {
         // Follows the error of each broker, and says less.
         if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.note(reason.to_owned());
+            self.note(hinted(reason));
         }
     }
+}
+
+/// librdkafka doesn't say what is wrong with a certificate.
+fn hinted(reason: &str) -> String {
+    if reason.contains("certificate verify failed") {
+        return format!(
+            "{reason}; the certificate has expired, or is of another authority or host: \
+             openssl s_client -connect HOST:PORT shows it"
+        );
+    }
+    reason.to_owned()
 }
 
 /// The context of a producer: owns a share of the ledger.

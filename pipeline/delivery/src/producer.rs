@@ -14,6 +14,7 @@ use crate::config::ProducerConfig;
 use crate::error::{Error, Result};
 use crate::ledger::{Counts, Ledger, Reports, reason};
 use crate::message::Message;
+use crate::settings;
 use crate::topics;
 
 /// How long [`Producer::send`] waits for room before it looks again.
@@ -52,9 +53,10 @@ impl Producer {
     /// What [`ProducerConfig::validate`] finds, and settings that librdkafka does not know.
     pub fn start(config: ProducerConfig) -> Result<Self> {
         let ledger = Arc::new(Ledger::default());
-        let inner = ThreadedProducer::from_config_and_context(&config.client()?, Reports(Arc::clone(&ledger)))
-            .map_err(Error::Settings)?;
-        let connection = config.connection();
+        let client = config.client()?;
+        let inner = ThreadedProducer::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
+            .map_err(|error| settings::refused(&client, &error))?;
+        let connection = config.connection()?;
         let topics = std::thread::Builder::new()
             .name("kafka-topics".into())
             .spawn({

@@ -45,8 +45,17 @@ fn a_timeout_that_would_mean_for_ever_is_refused() {
 #[test]
 fn settings_that_delivery_rests_on_are_fixed_and_unknown_ones_are_named() {
     let mut fixed = config("127.0.0.1:9");
-    fixed.settings.insert("acks".into(), "0".into());
-    assert!(matches!(Producer::start(fixed).map(drop), Err(Error::FixedSetting(name)) if name == "acks"));
+    fixed.settings.insert("message.timeout.ms".into(), "5".into());
+    let refused = Producer::start(fixed).map(drop);
+    assert!(matches!(refused, Err(Error::FixedSetting(name)) if name == "message.timeout.ms"));
+
+    // An acknowledgement by one replica alone is the user's choice, and must be made in full.
+    let mut acks = config("127.0.0.1:9");
+    acks.settings.insert("acks".into(), "1".into());
+    let error = Producer::start(acks.clone()).map(drop).expect_err("half a choice").to_string();
+    assert!(error.contains("acks") && error.contains("idempotence"), "{error}");
+    acks.settings.insert("enable.idempotence".into(), "false".into());
+    Producer::start(acks).expect("the whole choice");
 
     let mut unknown = config("127.0.0.1:9");
     unknown.settings.insert("no.such.setting".into(), "1".into());

@@ -13,14 +13,14 @@ use polygraph_core::{
     record::{Record, Stream, Transcript},
     report::{Found, Report},
 };
-use polygraph_delivery::Producer;
 
 use gstpolygraph::polyforensics::Evidence;
+use polygraph_delivery::Message;
 
 use super::evidence::Pictures;
 use crate::{
     error::{Error, Result},
-    publish,
+    publish::Sender,
 };
 
 /// The outputs of a run.
@@ -28,7 +28,7 @@ pub struct Outputs {
     numbering: Numbering,
     events: Text,
     transcript: Text,
-    producer: Option<Producer>,
+    sender: Option<Sender>,
     report: Report,
     written: u64,
     pictures: Pictures,
@@ -52,12 +52,12 @@ impl Text {
 
 impl Outputs {
     /// Opens them in a folder.
-    pub fn create(folder: &Path, numbering: Numbering, producer: Option<Producer>) -> Result<Self> {
+    pub fn create(folder: &Path, numbering: Numbering, sender: Option<Sender>) -> Result<Self> {
         let events = Text::create(folder.join("events.ndjson"))?;
         let mut transcript = Text::create(folder.join("transcript.vtt"))?;
         transcript.write("WEBVTT\n")?;
         let pictures = Pictures::new(folder)?;
-        Ok(Self { numbering, events, transcript, producer, report: Report::default(), written: 0, pictures })
+        Ok(Self { numbering, events, transcript, sender, report: Report::default(), written: 0, pictures })
     }
 
     /// Writes a record.
@@ -91,12 +91,15 @@ impl Outputs {
         // The disk first: Kafka never has an event that can't be replayed.
         self.events.write(&line)?;
         self.written += 1;
-        if let Some(producer) = &self.producer {
+        if let Some(sender) = &self.sender {
             let path = || self.events.path.display().to_string();
-            let message = publish::message(line.trim_end());
-            let message = message.map_err(|why| Error::Event { path: path(), line: self.written as usize, why })?;
-            // A refusal is counted, told at the end with the way to send it again, and no reason to stop analysing.
-            drop(producer.send(message));
+            let message = Message::of_line(line.trim_end());
+            let message = message.map_err(|why| Error::Event {
+                path: path(),
+                line: self.written as usize,
+                why: why.to_string(),
+            })?;
+            sender.send(message);
         }
         Ok(())
     }
@@ -121,9 +124,9 @@ impl Outputs {
         self.events.path.clone()
     }
 
-    /// The producer, to be finished.
-    pub fn take_producer(&mut self) -> Option<Producer> {
-        self.producer.take()
+    /// What brings events to Kafka, to be finished.
+    pub fn take_sender(&mut self) -> Option<Sender> {
+        self.sender.take()
     }
 }
 

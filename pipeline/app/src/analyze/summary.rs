@@ -12,7 +12,10 @@ use polygraph_models::{Card, Engine, cards};
 use serde::Serialize;
 
 use super::{graph::Graph, input::Input, outputs::Outputs};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    publish::Outcome,
+};
 
 /// What a run came to. Times are stream time in nanoseconds where the name says `ns`, else seconds.
 #[derive(Serialize)]
@@ -55,15 +58,36 @@ pub struct Delivery {
     acknowledged: u64,
     failed: BTreeMap<String, u64>,
     last_error: Option<String>,
+    /// With `--spool`: found in the spool, and sent with the others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replayed: Option<u64>,
+    /// With `--spool`: left in it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spooled: Option<u64>,
 }
 
-impl From<&polygraph_delivery::Report> for Delivery {
-    fn from(report: &polygraph_delivery::Report) -> Self {
-        Self {
-            produced: report.counts.produced,
-            acknowledged: report.counts.acknowledged,
-            failed: report.counts.failed.clone(),
-            last_error: report.last_error.clone(),
+impl From<&Outcome> for Delivery {
+    fn from(outcome: &Outcome) -> Self {
+        match outcome {
+            Outcome::Straight(report) => Self {
+                produced: report.counts.produced,
+                acknowledged: report.counts.acknowledged,
+                failed: report.counts.failed.clone(),
+                last_error: report.last_error.clone(),
+                replayed: None,
+                spooled: None,
+            },
+            Outcome::Spooled(delivery) => {
+                let sum = delivery.tallies.sum();
+                Self {
+                    produced: sum.produced,
+                    acknowledged: sum.acknowledged,
+                    failed: sum.dropped.into_iter().chain(sum.dead_lettered).collect(),
+                    last_error: delivery.last_error.clone(),
+                    replayed: Some(sum.replayed),
+                    spooled: Some(sum.spooled),
+                }
+            }
         }
     }
 }

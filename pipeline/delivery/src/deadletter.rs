@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Dead letters: records that Kafka refused for good, with the reason. They go to a topic of their own or, when that
+//! refuses them too, into a file.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::block::Record;
+use crate::message::Topic;
+use crate::spool::now_ms;
+
+/// Header of a dead letter: where it was to go.
+pub(crate) const TOPIC_HEADER: &str = "dead_letter_topic";
+/// Header of a dead letter: why it could not.
+pub(crate) const REASON_HEADER: &str = "dead_letter_reason";
+
+/// The file, one JSON object a line.
+#[derive(Debug)]
+pub(crate) struct DeadLetterFile {
+    path: PathBuf,
+}
+
+impl DeadLetterFile {
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { path: folder.join("deadletter.ndjson") }
+    }
+
+    /// Appends a record and syncs it to the disk.
+    pub(crate) fn append(&self, topic: Topic, record: &Record<'_>, reason: &str) -> std::io::Result<()> {
+        let mut file = File::options().create(true).append(true).open(&self.path)?;
+        let mut line = line(topic, record, reason).to_string();
+        line.push('\n');
+        file.write_all(line.as_bytes())?;
+        file.sync_data()
+    }
+}
+
+fn line(topic: Topic, record: &Record<'_>, reason: &str) -> Value {
+    let headers: Vec<_> = record.headers.iter().map(|(name, value)| json!([name, text(value)])).collect();
+    let mut line = json!({
+        "time_ms": now_ms(),
+        "topic": topic.name(),
+        "reason": reason,
+        "key": text(record.key),
+        "headers": headers,
+    });
+    match std::str::from_utf8(record.payload) {
+        Ok(payload) => line["payload"] = payload.into(),
+        Err(_) => line["payload_hex"] = hex(record.payload).into(),
+    }
+    line
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_the_whole_record_with_its_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = DeadLetterFile::of(folder.path());
+        for payload in [&b"{\"a\":\"\n\"}"[..], &[0xff, 0x00]] {
+            let record = Record { key: b"s", headers: vec![("ce_id", b"1")], payload };
+            file.append(Topic::Shots, &record, "too large").unwrap();
+        }
+        let text = std::fs::read_to_string(folder.path().join("deadletter.ndjson")).unwrap();
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines[0]["payload"], "{\"a\":\"\n\"}");
+        assert_eq!(lines[1]["payload_hex"], "ff00");
+        assert_eq!(lines[0]["headers"], json!([["ce_id", "1"]]));
+        assert!(lines.iter().all(|line| line["reason"] == "too large" && line["topic"] == "polygraph.shots"));
+    }
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What became of the records that a courier was given.
+
+use std::collections::BTreeMap;
+
+use crate::message::Topic;
+
+/// What became of the records of a topic. Each is in one place at any time:
+/// `produced + replayed == acknowledged + all of dead_lettered + all of dropped + queued + spooled`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Handed over by the caller.
+    pub produced: u64,
+    /// Found in the spool when it was opened, to be sent again.
+    pub replayed: u64,
+    /// Stored by all the replicas that the topic asks for.
+    pub acknowledged: u64,
+    /// Refused by Kafka for good and kept as a dead letter, by reason.
+    pub dead_lettered: BTreeMap<String, u64>,
+    /// Given up, by reason.
+    pub dropped: BTreeMap<String, u64>,
+    /// In memory, not yet accepted.
+    pub queued: u64,
+    /// Accepted: in the spool, on its way.
+    pub spooled: u64,
+    /// How many were ever written to the spool by this process; not part of the sum.
+    pub accepted: u64,
+}
+
+impl Tally {
+    /// Whether every record is in exactly one place.
+    pub fn closes(&self) -> bool {
+        let ended = self.acknowledged + total(&self.dead_lettered) + total(&self.dropped);
+        self.produced + self.replayed == ended + self.queued + self.spooled
+    }
+
+    /// Nothing is under way.
+    pub fn is_settled(&self) -> bool {
+        self.queued + self.spooled == 0
+    }
+
+    pub(crate) fn acknowledge(&mut self) {
+        self.spooled = self.spooled.saturating_sub(1);
+        self.acknowledged += 1;
+    }
+
+    pub(crate) fn dead_letter(&mut self, reason: &str) {
+        self.spooled = self.spooled.saturating_sub(1);
+        *self.dead_lettered.entry(reason.to_owned()).or_default() += 1;
+    }
+
+    pub(crate) fn drop_queued(&mut self, reason: &str, records: u64) {
+        self.queued = self.queued.saturating_sub(records);
+        *self.dropped.entry(reason.to_owned()).or_default() += records;
+    }
+
+    pub(crate) fn drop_spooled(&mut self, reason: &str, records: u64) {
+        self.spooled = self.spooled.saturating_sub(records);
+        *self.dropped.entry(reason.to_owned()).or_default() += records;
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.produced += other.produced;
+        self.replayed += other.replayed;
+        self.acknowledged += other.acknowledged;
+        self.queued += other.queued;
+        self.spooled += other.spooled;
+        self.accepted += other.accepted;
+        for (all, one) in [(&mut self.dead_lettered, &other.dead_lettered), (&mut self.dropped, &other.dropped)] {
+            for (reason, records) in one {
+                *all.entry(reason.clone()).or_default() += records;
+            }
+        }
+    }
+}
+
+fn total(by_reason: &BTreeMap<String, u64>) -> u64 {
+    by_reason.values().sum()
+}
+
+/// The tallies of all topics.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tallies([Tally; Topic::ALL.len()]);
+
+impl Tallies {
+    /// Of one topic.
+    pub fn of(&self, topic: Topic) -> &Tally {
+        &self.0[topic.index()]
+    }
+
+    /// Of all topics together.
+    pub fn sum(&self) -> Tally {
+        let mut sum = Tally::default();
+        self.0.iter().for_each(|tally| sum.add(tally));
+        sum
+    }
+
+    /// All topics with their tallies.
+    pub fn iter(&self) -> impl Iterator<Item = (Topic, &Tally)> {
+        Topic::ALL.into_iter().zip(&self.0)
+    }
+
+    pub(crate) fn of_mut(&mut self, topic: Topic) -> &mut Tally {
+        &mut self.0[topic.index()]
+    }
+}
+
+/// How far Kafka is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lag {
+    /// Bytes in the spool.
+    pub bytes: u64,
+    /// Age of the oldest record in the spool, in seconds; 0 when it is empty.
+    pub seconds: f64,
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What is told of a buffer.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use polygraph_core::accounting::Counters;
+use polygraph_core::event::{Epoch, Event, Numbering, StreamId};
+use polygraph_core::record::{Frame, Record, Shot, Stream, StreamState};
+use polygraph_core::results::VideoResults;
+
+/// The events of one stream, epoch by epoch.
+pub(super) struct Events {
+    stream: StreamId,
+    /// Of the epoch that has begun with its first record.
+    numbering: Option<Numbering>,
+    last_ns: u64,
+}
+
+impl Events {
+    pub(super) fn new(stream: &str) -> Self {
+        Self { stream: StreamId::new(stream), numbering: None, last_ns: 0 }
+    }
+
+    /// Ends the epoch without a word: what comes next begins another.
+    pub(super) fn restart(&mut self) {
+        self.numbering = None;
+    }
+
+    /// The events of records, after one that says that the stream has started.
+    pub(super) fn of(&mut self, records: Vec<Record>) -> Vec<Event> {
+        let Some(first) = records.first() else { return Vec::new() };
+        let mut events = Vec::with_capacity(records.len() + 1);
+        let pts_ns = first.pts_ns();
+        let numbering = match &mut self.numbering {
+            Some(numbering) => numbering,
+            none => {
+                let wall_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+                let epoch = Epoch::of_connection(ulid::Ulid::new().to_string(), wall_ns.saturating_sub(pts_ns));
+                let numbering = none.insert(Numbering::new(self.stream.clone(), epoch));
+                events.push(numbering.stream(state(StreamState::Started, pts_ns)));
+                numbering
+            }
+        };
+        for record in records {
+            self.last_ns = self.last_ns.max(record.pts_ns());
+            events.push(numbering.record(record));
+        }
+        events
+    }
+
+    /// The event that says that the stream has ended; `None` when it never began.
+    pub(super) fn end(&mut self) -> Option<Event> {
+        let mut numbering = self.numbering.take()?;
+        Some(numbering.stream(state(StreamState::Ended, self.last_ns)))
+    }
+}
+
+fn state(state: StreamState, pts_ns: u64) -> Stream {
+    Stream { state, pts_ns, reason: None, counters: Counters::default() }
+}
+
+/// The records of a picture at `stream_ns`.
+pub(super) fn records(results: VideoResults, stream_ns: u64) -> Vec<Record> {
+    let shot = results.transition.map(|found| {
+        // Their distance to the picture is the same in stream time.
+        let there = |ns: u64| (stream_ns + ns).saturating_sub(found.pts.end_ns);
+        Record::Shot(Shot {
+            pts_ns: stream_ns,
+            kind: found.kind,
+            start_ns: there(found.pts.start_ns),
+            end_ns: there(found.pts.end_ns),
+            strength: found.strength,
+        })
+    });
+    let frame = results.faces.filter(|faces| faces.analysed).map(|faces| {
+        let mut networks = vec![faces.network];
+        networks.extend(faces.forensics);
+        Record::Frame(Frame { pts_ns: stream_ns, faces: faces.faces, audio: None, missing: Vec::new(), networks })
+    });
+    shot.into_iter().chain(frame).collect()
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polykafkasink` in pipelines that run in real time, with a real broker that stands still meanwhile.
+
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use polygraph_tests::broker::Broker;
+use polygraph_tests::command::polygraph;
+use polygraph_tests::consumer::{Received, consume};
+use polygraph_tests::media;
+
+const STREAMS: usize = 4;
+
+/// Four live streams of a talking face, each of its pictures looked at, in one process.
+fn streams(broker: &Broker, spools: &Path) -> Child {
+    let clip = media::original("carphone_pristine.mp4");
+    let chain = |n: usize| {
+        format!(
+            "filesrc location={} ! decodebin ! videoconvert ! clocksync ! polyface analysis-fps=0 ! polykafkasink \
+             brokers={} stream-id=s{n} spool={} drain-time=120000000000",
+            clip.display(),
+            broker.address(),
+            spools.join(n.to_string()).display()
+        )
+    };
+    let pipeline: Vec<_> = (0..STREAMS).map(chain).collect();
+    Command::new("gst-launch-1.0")
+        .args(pipeline.join(" ").split_whitespace())
+        .env("GST_PLUGIN_PATH", polygraph().parent().unwrap())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until the process says so.
+fn await_line(child: &mut Child, says: &str) {
+    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains(says)), "it ended without `{says}`");
+}
+
+/// The ids of each stream's frames. Repeats are gone; order and contents are checked.
+fn frames(broker: &Broker) -> BTreeMap<String, BTreeSet<String>> {
+    let mut last = BTreeMap::new();
+    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
+    for Received { key, headers, payload, .. } in consume(&broker.address(), "polygraph.frames") {
+        let id = headers["ce_id"].clone();
+        assert_eq!(id.split('/').next(), Some(&*key), "{id}");
+        let data: serde_json::Value = serde_json::from_str(&payload).unwrap();
+        assert_eq!(data["pts_ns"].to_string(), id.split('/').nth(3).unwrap(), "{id}");
+        if found.entry(key.clone()).or_default().insert(id) {
+            let pts = data["pts_ns"].as_u64().unwrap();
+            assert!(last.insert(key, pts).is_none_or(|before| before < pts), "out of order at {pts}");
+        }
+    }
+    found
+}
+
+#[test]
+fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
+    let (calm, rough) = (Broker::start(), Broker::start());
+    let folder = tempfile::tempdir().unwrap();
+    // From before the start until all streams have ended.
+    rough.pause();
+    let mut outage = streams(&rough, &folder.path().join("rough"));
+    await_line(&mut outage, "Got EOS");
+    rough.resume();
+    let mut control = streams(&calm, &folder.path().join("calm"));
+    for child in [&mut outage, &mut control] {
+        assert!(child.wait().unwrap().success());
+    }
+    let (rough, calm) = (frames(&rough), frames(&calm));
+    assert_eq!((rough.len(), calm.len()), (STREAMS, STREAMS));
+    for (stream, seen) in &calm {
+        let (delivered, wanted) = (rough[stream].len() as f64, seen.len() as f64);
+        assert!((delivered / wanted - 1.0).abs() <= 0.02, "{stream}: {delivered} of {wanted} frames");
+    }
+}
