@@ -65,7 +65,6 @@ impl ObjectImpl for PolyKafkaSink {
         self.parent_constructed();
         // Events are sent when they are known; their times say when they were true.
         self.obj().set_sync(false);
-        self.obj().set_property("async", false);
     }
 }
 
