@@ -92,13 +92,15 @@ def shortened(report):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--onnx", type=Path, help="folder of polytrain.export")
-    parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of polytrain.train, in order, whose metrics are kept")
+    parser.add_argument("--runs", type=Path, nargs="*", default=[], help="folders of polytrain.train, in order, whose metrics are kept, and the last one's remedies.json")
     parser.add_argument("--eval", type=Path, help="eval.json of `polygraph eval`")
     args = parser.parse_args()
     text, today = CARD.read_text(), datetime.date.today().isoformat()
     if args.onnx:
         text = sums(text, args.onnx)
-        kept = {"runs": [json.loads((run / "metrics.json").read_text()) for run in args.runs], "export": json.loads((args.onnx / "export.json").read_text())}
+        read = lambda path: json.loads(path.read_text())
+        kept = {"runs": [read(run / "metrics.json") for run in args.runs], "export": read(args.onnx / "export.json")}
+        kept |= {"remedies": read(run / "remedies.json") for run in args.runs[-1:] if (run / "remedies.json").exists()}
         (RESULTS / f"{today}-face-training.json").write_text(json.dumps(kept, separators=(",", ":")) + "\n")
     if args.eval:
         report = json.loads(args.eval.read_text())

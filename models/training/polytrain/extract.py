@@ -89,30 +89,28 @@ def clips(folder):
         return [(Path(folder) / "clips" / row["file"], row["person"]) for row in csv.DictReader(table, delimiter="\t")]
 
 
-def grid_pictures(folder, out, part, each=6):
-    """Frames of GRID clips at training positions, saved beside the result as PNG."""
-    i, n = part
-    frames = out / "grid_frames"
-    frames.mkdir(parents=True, exist_ok=True)
-    for clip in grid.clips(folder, grid.TRAIN)[i::n]:
+def saved(clips, folder, chosen, digits):
+    """Frames of `(clip, person)`, saved in `folder` as PNG; `chosen` says which, given how many there are."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for clip, person in clips:
         pictures = frames_of(clip)
-        for at in np.linspace(8, len(pictures) - 6, each).astype(int):
-            path = frames / f"{clip.stem}_{at:02d}.png"
+        for at in chosen(len(pictures)).astype(int):
+            path = folder / f"{clip.stem}_{at:0{digits}d}.png"
             cv2.imwrite(str(path), pictures[at][:, :, ::-1])
-            yield path, "grid-s1", ""
+            yield path, person, ""
+
+
+def grid_pictures(folder, out, part, each=6):
+    """Frames of GRID clips at training positions, whose first and last may be grey."""
+    i, n = part
+    mine = [(clip, "grid-s1") for clip in grid.clips(folder, grid.TRAIN)[i::n]]
+    return saved(mine, out / "grid_frames", lambda count: np.linspace(8, count - 6, each), 2)
 
 
 def talk_pictures(folder, out, part, each=16):
-    """Frames of clips of talking people, saved beside the result as PNG; `clips.tsv` says who is seen."""
+    """Frames of clips of talking people; `clips.tsv` says who is seen."""
     i, n = part
-    frames = out / "talk_frames"
-    frames.mkdir(parents=True, exist_ok=True)
-    for clip, person in clips(folder)[i::n]:
-        pictures = frames_of(clip)
-        for at in np.linspace(0, len(pictures) - 1, each).astype(int):
-            path = frames / f"{clip.stem}_{at:04d}.png"
-            cv2.imwrite(str(path), pictures[at][:, :, ::-1])
-            yield path, person, ""
+    return saved(clips(folder)[i::n], out / "talk_frames", lambda count: np.linspace(0, count - 1, each), 4)
 
 
 def main():
