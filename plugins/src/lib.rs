@@ -18,6 +18,7 @@ pub mod polylips;
 pub mod polyscene;
 pub mod polyspeech;
 pub mod polyvoice;
+mod times;
 
 pub use descriptor::plugin_register_static;
 

@@ -29,13 +29,15 @@ fn streams(broker: &Broker, spools: &Path) -> Child {
         )
     };
     let pipeline: Vec<_> = (0..STREAMS).map(chain).collect();
-    Command::new("gst-launch-1.0")
-        .args(pipeline.join(" ").split_whitespace())
-        .env("GST_PLUGIN_PATH", polygraph().parent().unwrap())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
+    with_our_elements(&format!("gst-launch-1.0 {}", pipeline.join(" "))).stdout(Stdio::piped()).spawn().unwrap()
+}
+
+/// A command that finds the elements of this build.
+fn with_our_elements(line: &str) -> Command {
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().unwrap());
+    command.args(words).env("GST_PLUGIN_PATH", polygraph().parent().unwrap()).stdin(Stdio::null());
+    command
 }
 
 #[test]
@@ -51,9 +53,7 @@ fn files_that_are_over_at_once_end_without_a_broker() {
             nobody(),
             folder.path().join(n.to_string()).display()
         );
-        let words: Vec<_> = pipeline.split_whitespace().collect();
-        let plugins = polygraph().parent().unwrap().to_owned();
-        let status = Command::new(words[0]).args(&words[1..]).env("GST_PLUGIN_PATH", plugins).status().unwrap();
+        let status = with_our_elements(&pipeline).status().unwrap();
         assert!(status.success(), "run {n}: {status}");
     }
 }

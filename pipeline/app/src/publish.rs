@@ -134,7 +134,7 @@ pub fn spooled_shortfall(delivery: &Delivery, brokers: &str, spool: &Path) -> St
         parts.push(format!(
             "{records} events were refused by Kafka ({reason}): see the topic {} or {}",
             polygraph_delivery::DEAD_LETTERS,
-            spool.join("deadletter.ndjson").display()
+            spool.join(polygraph_delivery::DEAD_LETTER_FILE).display()
         ));
     }
     for (reason, records) in &sum.dropped {

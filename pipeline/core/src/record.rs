@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::Counters;
-use crate::results::{Face, Loudness, NetworkRef, TransitionKind};
+use crate::results::{Face, Loudness, NetworkRef, PtsRange, Transition, TransitionKind};
 
 /// What an element says, before it has an envelope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -134,6 +134,14 @@ pub struct Shot {
     pub end_ns: u64,
     /// Strength, from 1 (the threshold); not a probability.
     pub strength: f32,
+}
+
+impl Shot {
+    /// The boundary whose new shot begins with the picture at `pts_ns`; the transition's times are stream time as well.
+    pub fn of(found: Transition, pts_ns: u64) -> Self {
+        let PtsRange { start_ns, end_ns } = found.pts;
+        Self { pts_ns, kind: found.kind, start_ns, end_ns, strength: found.strength }
+    }
 }
 
 /// What happens to a stream as a whole.

@@ -175,13 +175,7 @@ impl Join {
             self.waiting.pop_front();
             self.pictures.skipped("queue");
         }
-        let shot = results.transition.map(|found| Shot {
-            pts_ns: stream_ns,
-            kind: found.kind,
-            start_ns: found.pts.start_ns,
-            end_ns: found.pts.end_ns,
-            strength: found.strength,
-        });
+        let shot = results.transition.map(|found| Shot::of(found, stream_ns));
         let faces = results.faces.filter(|faces| faces.analysed);
         self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, shot, faces });
         self.forget();

@@ -122,13 +122,8 @@ impl Courier {
         let largest = config.queue_bytes.min(usize::try_from(config.max_bytes / 2).unwrap_or(usize::MAX));
         let connection = config.producer.connection()?;
         let worker = Worker::start(config, client, spool, Arc::clone(&shared), Arc::clone(&ledger), Box::new(notices))?;
-        let threads = vec![
-            thread("kafka-spool", move || worker.run())?,
-            thread("kafka-topics", {
-                let ledger = Arc::clone(&ledger);
-                move || topics::create(&connection, &ledger)
-            })?,
-        ];
+        let spooling = std::thread::Builder::new().name("kafka-spool".into()).spawn(move || worker.run());
+        let threads = vec![spooling.map_err(Error::Thread)?, topics::start(connection, &ledger)?];
         Ok(Self { shared, ledger, policy, largest, threads })
     }
 
@@ -203,8 +198,4 @@ impl Drop for Courier {
     fn drop(&mut self) {
         self.stop(Instant::now());
     }
-}
-
-fn thread(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.into()).spawn(run).map_err(Error::Thread)
 }

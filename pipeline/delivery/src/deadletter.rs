@@ -12,6 +12,8 @@ use crate::block::Record;
 use crate::message::Topic;
 use crate::spool::now_ms;
 
+/// The file of dead letters in a spool's folder.
+pub const DEAD_LETTER_FILE: &str = "deadletter.ndjson";
 /// Header of a dead letter: where it was to go.
 pub(crate) const TOPIC_HEADER: &str = "dead_letter_topic";
 /// Header of a dead letter: why it could not.
@@ -25,7 +27,7 @@ pub(crate) struct DeadLetterFile {
 
 impl DeadLetterFile {
     pub(crate) fn of(folder: &Path) -> Self {
-        Self { path: folder.join("deadletter.ndjson") }
+        Self { path: folder.join(DEAD_LETTER_FILE) }
     }
 
     /// Appends a record and syncs it to the disk.

@@ -78,6 +78,7 @@ mod worker;
 
 pub use config::ProducerConfig;
 pub use courier::{Courier, CourierConfig, Delivery, Notice, Policy};
+pub use deadletter::DEAD_LETTER_FILE;
 pub use error::{Error, Result};
 pub use ledger::Counts;
 pub use message::{DEAD_LETTERS, Message, Topic};

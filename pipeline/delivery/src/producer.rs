@@ -56,14 +56,7 @@ impl Producer {
         let client = config.client()?;
         let inner = ThreadedProducer::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
             .map_err(|error| settings::refused(&client, &error))?;
-        let connection = config.connection()?;
-        let topics = std::thread::Builder::new()
-            .name("kafka-topics".into())
-            .spawn({
-                let ledger = Arc::clone(&ledger);
-                move || topics::create(&connection, &ledger)
-            })
-            .map_err(Error::Thread)?;
+        let topics = topics::start(config.connection()?, &ledger)?;
         Ok(Self { inner, ledger, room_timeout: config.room_timeout, topics: Some(topics) })
     }
 

@@ -78,7 +78,7 @@ impl Shared {
         state.tallies.of_mut(message.topic).produced += 1;
         while !state.queue.has_room(size) {
             let Some((topic, records)) = state.queue.drop_one(message.topic) else {
-                *state.tallies.of_mut(message.topic).dropped.entry(QUEUE_FULL.into()).or_default() += 1;
+                state.tallies.of_mut(message.topic).refuse(QUEUE_FULL);
                 state.last_drop = Some(Instant::now());
                 return self.wake_if_needed(state);
             };
@@ -96,7 +96,7 @@ impl Shared {
             self.changed.wait_timeout_while(self.lock(), patience, full).unwrap_or_else(PoisonError::into_inner);
         state.tallies.of_mut(message.topic).produced += 1;
         if !state.queue.has_room(size) {
-            *state.tallies.of_mut(message.topic).dropped.entry(QUEUE_FULL.into()).or_default() += 1;
+            state.tallies.of_mut(message.topic).refuse(QUEUE_FULL);
             return false;
         }
         self.enqueue(state, message);
@@ -108,7 +108,7 @@ impl Shared {
         let mut state = self.lock();
         let tally = state.tallies.of_mut(topic);
         tally.produced += 1;
-        *tally.dropped.entry(reason.to_owned()).or_default() += 1;
+        tally.refuse(reason);
     }
 
     fn enqueue(&self, mut state: MutexGuard<'_, State>, message: &Message) {

@@ -49,6 +49,11 @@ impl Tally {
         *self.dead_lettered.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// Gives up what never came into the queue.
+    pub(crate) fn refuse(&mut self, reason: &str) {
+        *self.dropped.entry(reason.to_owned()).or_default() += 1;
+    }
+
     pub(crate) fn drop_queued(&mut self, reason: &str, records: u64) {
         self.queued = self.queued.saturating_sub(records);
         *self.dropped.entry(reason.to_owned()).or_default() += records;

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
@@ -28,8 +29,15 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Between attempts.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Starts the thread that makes the topics.
+pub(crate) fn start(config: ClientConfig, ledger: &Arc<Ledger>) -> Result<JoinHandle<()>> {
+    let ledger = Arc::clone(ledger);
+    let thread = std::thread::Builder::new().name("kafka-topics".into());
+    thread.spawn(move || create(&config, &ledger)).map_err(Error::Thread)
+}
+
 /// Tries until all topics exist, a broker refuses for good, or the producer is done.
-pub(crate) fn create(config: &ClientConfig, ledger: &Arc<Ledger>) {
+fn create(config: &ClientConfig, ledger: &Arc<Ledger>) {
     let admin = match AdminClient::from_config_and_context(config, Reports(Arc::clone(ledger))) {
         Ok(admin) => admin,
         Err(error) => return ledger.note(format!("the Kafka topics can't be made: {error}")),

@@ -59,19 +59,9 @@ fn state(state: StreamState, pts_ns: u64) -> Stream {
     Stream { state, pts_ns, reason: None, counters: Counters::default() }
 }
 
-/// The records of a picture at `stream_ns`.
+/// The records of a picture at `stream_ns`; all of the results' times are stream time.
 pub(super) fn records(results: VideoResults, stream_ns: u64) -> Vec<Record> {
-    let shot = results.transition.map(|found| {
-        // Their distance to the picture is the same in stream time.
-        let there = |ns: u64| (stream_ns + ns).saturating_sub(found.pts.end_ns);
-        Record::Shot(Shot {
-            pts_ns: stream_ns,
-            kind: found.kind,
-            start_ns: there(found.pts.start_ns),
-            end_ns: there(found.pts.end_ns),
-            strength: found.strength,
-        })
-    });
+    let shot = results.transition.map(|found| Record::Shot(Shot::of(found, stream_ns)));
     let frame = results.faces.filter(|faces| faces.analysed).map(|faces| {
         let mut networks = vec![faces.network];
         networks.extend(faces.forensics);

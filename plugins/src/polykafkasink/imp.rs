@@ -17,6 +17,7 @@ use super::events::{Events, records};
 use super::properties::{self, Settings};
 use crate::analyser::lock;
 use crate::meta::video_results;
+use crate::times::transition;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("polykafkasink", gst::DebugColorFlags::empty(), Some("brings findings to Apache Kafka"))
@@ -136,8 +137,10 @@ impl BaseSinkImpl for PolyKafkaSink {
     fn event(&self, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::Eos(_) => {
-                let ended = lock(&self.state).as_mut().and_then(|state| state.events.end());
-                self.send(ended.into_iter().collect());
+                if let Some(state) = lock(&self.state).as_mut() {
+                    let ended = state.events.end();
+                    self.send(&state.courier, ended);
+                }
             }
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
@@ -151,17 +154,15 @@ impl BaseSinkImpl for PolyKafkaSink {
 
     fn render(&self, buffer: &gst::Buffer) -> Result<gst::FlowSuccess, gst::FlowError> {
         let segment = self.obj().segment();
-        let events = {
-            let mut state = lock(&self.state);
-            let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-            let found = if state.records { read(buffer) } else { seen(buffer, &segment) };
-            let found = found.unwrap_or_else(|why| {
-                gst::warning!(CAT, imp = self, "{why}: passed over");
-                Vec::new()
-            });
-            state.events.of(found)
-        };
-        self.send(events);
+        let mut state = lock(&self.state);
+        let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
+        let found = if state.records { read(buffer) } else { seen(buffer, &segment) };
+        let found = found.unwrap_or_else(|why| {
+            gst::warning!(CAT, imp = self, "{why}: passed over");
+            Vec::new()
+        });
+        let events = state.events.of(found);
+        self.send(&state.courier, events);
         Ok(gst::FlowSuccess::Ok)
     }
 }
@@ -174,27 +175,19 @@ fn read(buffer: &gst::Buffer) -> Result<Vec<Record>, String> {
 
 /// What travels with a picture.
 fn seen(buffer: &gst::Buffer, segment: &gst::Segment) -> Result<Vec<Record>, String> {
-    let Some(results) = video_results(buffer) else { return Ok(Vec::new()) };
-    let at = segment.downcast_ref::<gst::ClockTime>().and_then(|segment| segment.to_stream_time(buffer.pts()?));
-    let at = at.ok_or("a picture that has no place in the stream")?;
+    let Some(mut results) = video_results(buffer) else { return Ok(Vec::new()) };
+    let nowhere = "a picture that has no place in the stream";
+    let segment = segment.downcast_ref::<gst::ClockTime>().ok_or(nowhere)?;
+    let at = buffer.pts().and_then(|pts| segment.to_stream_time(pts)).ok_or(nowhere)?;
+    results.transition = results.transition.map(|found| transition(segment, found));
     Ok(records(results, at.nseconds()))
 }
 
 impl PolyKafkaSink {
-    /// Hands events over; never waits.
-    fn send(&self, events: Vec<Event>) {
+    /// Hands events over; never waits. What is refused is counted, and comes up in `stats`.
+    fn send(&self, courier: &Courier, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            let message = match Message::of_event(&event) {
-                Ok(message) => message,
-                Err(error) => {
-                    gst::error!(CAT, imp = self, "{}: {error}", event.id);
-                    continue;
-                }
-            };
-            // What is refused is counted, and comes up in `stats`.
-            if let Some(state) = lock(&self.state).as_ref()
-                && let Err(error) = state.courier.send(&message)
-            {
+            if let Err(error) = Message::of_event(&event).and_then(|message| courier.send(&message)) {
                 gst::warning!(CAT, imp = self, "{}: {error}", event.id);
             }
         }

@@ -3,14 +3,13 @@
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use polygraph_core::results::{AudioResults, PtsRange, Transition, VideoResults};
+use polygraph_core::results::{AudioResults, PtsRange, VideoResults};
 use polygraph_core::timeline::{Picture, Side};
 
 use super::imp::{CAT, PolyLips};
 use super::state::State;
 use crate::meta;
-
-type Segment = gst::FormattedSegment<gst::ClockTime>;
+use crate::times::{Segment, stream, transition};
 
 /// How long to wait for the pad of a stream that the source has.
 const LISTED_WAIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
@@ -22,14 +21,6 @@ fn running(segment: &Segment, pts_ns: u64) -> Option<u64> {
     match segment.to_running_time_full(gst::ClockTime::from_nseconds(pts_ns))? {
         gst::Signed::Positive(time) => Some(time.nseconds()),
         gst::Signed::Negative(_) => Some(0),
-    }
-}
-
-/// Stream time of a PTS, or the PTS itself where the segment says nothing of it.
-fn stream(segment: &Segment, pts_ns: u64) -> u64 {
-    match segment.to_stream_time_full(gst::ClockTime::from_nseconds(pts_ns)) {
-        Some(gst::Signed::Positive(time)) => time.nseconds(),
-        _ => pts_ns,
     }
 }
 
@@ -88,13 +79,7 @@ impl PolyLips {
                     return state.join.refuse(side, "outside-segment", now);
                 };
                 let mut results = results.unwrap_or_default();
-                results.transition = results.transition.map(|found| Transition {
-                    pts: PtsRange {
-                        start_ns: stream(&segment, found.pts.start_ns),
-                        end_ns: stream(&segment, found.pts.end_ns),
-                    },
-                    ..found
-                });
+                results.transition = results.transition.map(|found| transition(&segment, found));
                 let stream_ns = stream(&segment, pts.nseconds());
                 state.join.video(Picture { running_ns, stream_ns, results }, now);
             }
