@@ -34,6 +34,7 @@ fn face(track: u64) -> Face {
             signs: Some(true),
             reason_not: None,
         }),
+        ..Face::default()
     }
 }
 
@@ -54,7 +55,8 @@ fn two_analysers_add_to_one_picture() {
 
 fn faces_of(faces: Vec<Face>) -> FaceResults {
     let pts = PtsRange { start_ns: 5, end_ns: u64::MAX };
-    FaceResults { pts, analysed: true, faces, network: network(), forensics: Some(network()) }
+    let mouths = vec![Mouth { track: 0, pixels: (0..MOUTH_SIDE * MOUTH_SIDE).map(|n| n as u8).collect() }];
+    FaceResults { pts, analysed: true, faces, network: network(), forensics: Some(network()), mouths: Some(mouths) }
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn the_first_layout_is_one_without_manipulation() {
     gst::init().unwrap();
     let mut buffer = gst::Buffer::new();
     let buffer = buffer.get_mut().unwrap();
-    let faces = FaceResults { forensics: None, ..faces_of(vec![face(1)]) };
+    let faces = FaceResults { forensics: None, mouths: None, ..faces_of(vec![face(1)]) };
     update_video(buffer, |results| results.faces = Some(faces.clone()));
     relabel(buffer, 1);
     assert_eq!(video_results(buffer).unwrap().faces, Some(faces));
@@ -99,6 +101,7 @@ fn sound_is_read_back() {
         loudness: Loudness { momentary_lufs: Some(-23.0), short_term_lufs: None, integrated_lufs: Some(-70.0) },
         silent: true,
         network: Some(network()),
+        heard: vec![Heard { pts, samples: [0.5, -1.0, f32::MIN_POSITIVE].into() }],
     };
     update_audio(buffer, |results| *results = written.clone());
     assert_eq!(audio_results(buffer), Some(written));

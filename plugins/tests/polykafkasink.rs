@@ -46,7 +46,7 @@ fn picture(pts_ns: u64, change: impl FnOnce(&mut polygraph_core::results::VideoR
 fn looked_at(pts_ns: u64, analysed: bool) -> FaceResults {
     let network = NetworkRef { name: "n".into(), version: "1".into(), sha256: "0".repeat(64), provider: "cpu".into() };
     let pts = PtsRange { start_ns: pts_ns, end_ns: pts_ns + 40 * MS };
-    FaceResults { pts, analysed, faces: Vec::new(), network, forensics: None }
+    FaceResults { pts, analysed, faces: Vec::new(), network, forensics: None, mouths: None }
 }
 
 fn video(harness: &mut Harness) {

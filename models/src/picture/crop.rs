@@ -103,6 +103,35 @@ impl Picture<'_> {
     }
 }
 
+impl Picture<'_> {
+    /// Samples the luma of a square into `size` pixels each way, row by row, as [`Picture::crop`] does it, and stretches
+    /// a limited range to 0..=255.
+    ///
+    /// # Errors
+    /// Those of [`Picture::crop`].
+    pub fn crop_luma(&self, square: &Square, size: usize, out: &mut [u8]) -> Result<(), PictureError> {
+        self.check()?;
+        square.check(f64::from(self.pixel_aspect))?;
+        if size == 0 || size.checked_mul(size) != Some(out.len()) {
+            return Err(PictureError::Output { width: size, height: size, found: out.len() });
+        }
+        let samples = ((square.side / size as f64).ceil() as usize).clamp(1, MOST_SAMPLES);
+        let grid = Grid { square, size, samples, aspect: f64::from(self.pixel_aspect) };
+        let [luma, ..] = self.channels();
+        let weight = 1.0 / ((1_u64 << (2 * WEIGHT)) as f32 * (samples * samples) as f32);
+        let (black, gain) = if self.full_range { (0.0, 1.0) } else { (16.0, 255.0 / 219.0) };
+        let mut sums = vec![[0; 1]; size];
+        for (row, out) in out.chunks_exact_mut(size).enumerate() {
+            grid.row(row, [1.0, 0.5, 1.0, 0.5], (self.width, self.height), &[luma], &mut sums);
+            for (out, [sum]) in out.iter_mut().zip(&sums) {
+                // Saturates, and rounds.
+                *out = ((*sum as f32 * weight - black) * gain + 0.5) as u8;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The samples of a square.
 struct Grid<'a> {
     square: &'a Square,

@@ -33,8 +33,8 @@ use crate::{
     error::{Error, Result},
     publish::Sender,
 };
-pub use graph::discard;
 use graph::{Graph, Step};
+pub use graph::{discard, kind};
 use input::Input;
 use outputs::Outputs;
 use progress::Progress;

@@ -12,7 +12,7 @@ use crate::{
     eval::{self, Condition},
     models,
     replay::{self, Source},
-    topics,
+    senses, topics,
 };
 
 /// Watches and listens to streams and files and says what is shown and what is said.
@@ -38,6 +38,8 @@ enum Command {
     /// List, fetch, verify and check networks
     #[command(subcommand)]
     Models(models::Command),
+    /// Cut what the networks for lips and sound are given out of clips, to train or try such networks
+    Senses(senses::Senses),
     /// Look at this machine: what is there, what is missing, what to do
     Doctor(doctor::Doctor),
 }
@@ -194,6 +196,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Replay(replay) => replay::run(&replay),
         Command::Topics(command) => topics::run(&command),
         Command::Models(command) => models::run(&command),
+        Command::Senses(senses) => senses::run(&senses),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }
 }

@@ -9,6 +9,7 @@ mod eval;
 mod models;
 mod publish;
 mod replay;
+mod senses;
 mod topics;
 
 use std::process::ExitCode;

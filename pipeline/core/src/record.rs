@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::Counters;
-use crate::results::{Face, Loudness, NetworkRef, PtsRange, Transition, TransitionKind};
+use crate::results::{Face, Loudness, NetworkRef, PtsRange, Synthetic, Transition, TransitionKind};
 
 /// What an element says, before it has an envelope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -34,7 +34,7 @@ impl Record {
 }
 
 /// An analysed picture with the sound that belongs to it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Frame {
     /// When the picture is shown.
     pub pts_ns: u64,
@@ -46,12 +46,19 @@ pub struct Frame {
     /// The senses that were not there in time.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<Missing>,
+    /// The track of the face that speaks; absent when none does or nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_track: Option<u64>,
+    /// Somebody speaks, faces are seen, and none of them is the speaker: a portrait, or a silent face, under a voice.
+    /// A finding of its own, not a manipulation. Absent when nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_visible_speech: Option<bool>,
     /// The networks behind the scores.
     pub networks: Vec<NetworkRef>,
 }
 
 /// The sound at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AudioState {
     /// Speech probability of the window around the picture; absent when speech activity is off.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,6 +67,9 @@ pub struct AudioState {
     pub loudness: Loudness,
     /// Silence by the threshold and time of `polyvoice`.
     pub silent: bool,
+    /// Signs that the voice was synthesised; absent when nobody looked for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub synthetic: Option<Synthetic>,
 }
 
 /// A sense that a frame had to do without, and why.

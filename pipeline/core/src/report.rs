@@ -237,10 +237,10 @@ mod tests {
             score: 0.9,
             quality: 0.9,
             detected: true,
-            manipulation: None,
+            ..Face::default()
         };
         let faces = tracks.iter().map(face).collect();
-        Record::Frame(Frame { pts_ns, faces, audio: None, missing: Vec::new(), networks: Vec::new() })
+        Record::Frame(Frame { pts_ns, faces, ..Frame::default() })
     }
 
     fn transcript(start_ns: u64, text: &str, is_final: bool) -> Record {

@@ -3,6 +3,8 @@
 //!
 //! Times here are the PTS of the buffers, in nanoseconds; [`crate::record`] has what leaves the pipeline.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,8 +12,9 @@ use crate::geometry::{Point, Rect};
 
 /// The version of the results' layout inside the metas; a reader refuses a newer one.
 ///
-/// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; a meta of layout 1 is one without them.
-pub const RESULTS_VERSION: u32 = 2;
+/// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; 3 [`FaceResults::mouths`] and [`AudioResults::heard`].
+/// A meta of an older layout is one without them.
+pub const RESULTS_VERSION: u32 = 3;
 
 /// The network behind a score, so that a reader can tell two scores' origins apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -53,7 +56,7 @@ pub struct FacePoints {
 }
 
 /// One face in one picture.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Face {
     /// Identity through time. It survives short occlusions, and no cut.
     pub track: u64,
@@ -71,6 +74,85 @@ pub struct Face {
     /// Signs of manipulation; absent when nobody looked for them in this picture.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manipulation: Option<Manipulation>,
+    /// Whether its lips and the sound belong together; absent when nobody compared them. Only records have it: it comes
+    /// of the join of picture and sound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lip_sync: Option<LipSync>,
+    /// The voice that is heard comes from this face; absent when nobody can tell. Only records have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaking: Option<bool>,
+}
+
+/// Whether the lips of a face and the sound belong together, over a window that ends at the picture.
+///
+/// With `reason_not` there is no finding, and `offset_ms`, `mismatch_p` and `signs` are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LipSync {
+    /// Length of the window in ns: the longest that the face was seen through, up to 6 s.
+    pub window_ns: u64,
+    /// How much later than its picture the sound is, in ms; negative where it is early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offset_ms: Option<f32>,
+    /// How much better the best offset fits than the others, from 0; not a probability.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f32>,
+    /// Calibrated probability that lips and sound don't belong together, whatever the offset, 0..1; absent where the
+    /// network has no calibration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch_p: Option<f32>,
+    /// Signs that another voice was put over the face: `mismatch_p` is at least the network's threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<bool>,
+    /// Why nothing can be said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_not: Option<SyncReasonNot>,
+}
+
+/// Why lips and sound can't be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncReasonNot {
+    /// The face was seen, or sound was there, for too short a time.
+    TooBrief,
+    /// Too little was spoken.
+    NoSpeech,
+    /// The mouth doesn't move.
+    StillMouth,
+    /// The mouth can't be seen well: too small, or from the side.
+    Unclear,
+    /// No offset fits clearly better than the others.
+    LowConfidence,
+}
+
+/// Whether a voice shows signs of being synthesised, over the window that ends at the moment, or why that can't be judged.
+///
+/// With `reason_not` there is no finding, and `p`, `logit` and `signs` are absent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Synthetic {
+    /// Calibrated probability, 0..1; absent where the network has no calibration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f32>,
+    /// Logit, not calibrated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logit: Option<f32>,
+    /// Signs of synthesis were found: `p` is at least the network's threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signs: Option<bool>,
+    /// Why the voice can't be judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_not: Option<VoiceReasonNot>,
+}
+
+/// Why a voice can't be judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VoiceReasonNot {
+    /// Too little was spoken in the window.
+    TooLittleSpeech,
+    /// It is too quiet.
+    TooQuiet,
+    /// It is clipped.
+    Clipped,
 }
 
 /// Whether a face shows signs of manipulation, over the last two seconds of its track, or why that can't be judged.
@@ -165,6 +247,20 @@ pub struct FaceResults {
     pub network: NetworkRef,
     /// The network behind the faces' [`Manipulation`]; `None` when nobody looked for signs of it.
     pub forensics: Option<NetworkRef>,
+    /// The mouths of the faces, for who reads lips; `None` in a picture whose mouths weren't cut.
+    pub mouths: Option<Vec<Mouth>>,
+}
+
+/// Pixels of a [`Mouth`], each way.
+pub const MOUTH_SIDE: usize = 48;
+
+/// The mouth of a face, cut upright from the picture by [`crate::mouth`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Mouth {
+    /// Whose.
+    pub track: u64,
+    /// Luma of [`MOUTH_SIDE`] by [`MOUTH_SIDE`] pixels, row by row, full range.
+    pub pixels: Arc<[u8]>,
 }
 
 /// How one shot becomes the next.
@@ -228,4 +324,15 @@ pub struct AudioResults {
     pub silent: bool,
     /// The speech-activity network; `None` when speech activity is off.
     pub network: Option<NetworkRef>,
+    /// The sound as networks hear it, in pieces that ended within this buffer, in order; empty unless asked for.
+    pub heard: Vec<Heard>,
+}
+
+/// A piece of sound: mono at 16 kHz, -1..1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heard {
+    /// Its range.
+    pub pts: PtsRange,
+    /// The samples.
+    pub samples: Arc<[f32]>,
 }

@@ -335,7 +335,7 @@ impl Join {
         } else {
             self.pictures.analysed()
         }
-        Frame { pts_ns: stream_ns, faces: faces.faces, audio, missing, networks }
+        Frame { pts_ns: stream_ns, faces: faces.faces, audio, missing, networks, ..Frame::default() }
     }
 
     /// The sound at a running time, or why there is none.

@@ -179,7 +179,7 @@ impl Track {
         let Detection { rect: from, points, score, quality } = self.seen;
         let rect = self.motion.predict(&from, pts_ns.saturating_sub(self.seen_ns));
         let points = motion::shift(&points, rect.x - from.x, rect.y - from.y);
-        Some(Face { track: self.id?, rect, points, score, quality, detected, manipulation: None })
+        Some(Face { track: self.id?, rect, points, score, quality, detected, ..Face::default() })
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Layout of `PolyAudioMeta`.
 
-use polygraph_core::results::{AudioResults, Loudness, SpeechWindow};
+use gst::glib;
+use polygraph_core::results::{AudioResults, Heard, Loudness, SpeechWindow};
 
 use super::fields::{network, read_network, read_range, write_range};
 
@@ -19,6 +20,9 @@ pub(super) fn write(results: &AudioResults, structure: &mut gst::StructureRef) {
     }
     if let Some(from) = &results.network {
         structure.set("network", network(from));
+    }
+    if !results.heard.is_empty() {
+        structure.set("heard", gst::Array::new(results.heard.iter().map(write_heard)));
     }
 }
 
@@ -40,7 +44,28 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<AudioResults> {
         },
         silent: structure.get("silent").ok()?,
         network,
+        heard: read_all_heard(structure)?,
     })
+}
+
+/// Samples are little-endian, 32 bits, so that readers in any language have them at once.
+fn write_heard(heard: &Heard) -> gst::Structure {
+    let samples: Vec<u8> = heard.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let mut structure = gst::Structure::builder("sound").field("samples", glib::Bytes::from_owned(samples)).build();
+    write_range(heard.pts, &mut structure);
+    structure
+}
+
+fn read_all_heard(structure: &gst::StructureRef) -> Option<Vec<Heard>> {
+    let Ok(list) = structure.get::<gst::Array>("heard") else { return Some(Vec::new()) };
+    list.iter().map(|heard| read_heard(heard.get::<&gst::StructureRef>().ok()?)).collect()
+}
+
+fn read_heard(structure: &gst::StructureRef) -> Option<Heard> {
+    let bytes = structure.get::<glib::Bytes>("samples").ok()?;
+    let (samples, []) = bytes.as_chunks() else { return None };
+    let samples = samples.iter().map(|sample| f32::from_le_bytes(*sample)).collect();
+    Some(Heard { pts: read_range(structure)?, samples })
 }
 
 fn write_window(window: &SpeechWindow) -> gst::Structure {

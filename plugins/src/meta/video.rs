@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Layout of `PolyVideoMeta`.
 
+use gst::glib;
 use polygraph_core::geometry::Point;
 use polygraph_core::results::{
-    Face, FacePoints, FaceResults, Manipulation, ReasonNot, Transition, TransitionKind, VideoResults,
+    Face, FacePoints, FaceResults, MOUTH_SIDE, Manipulation, Mouth, ReasonNot, Transition, TransitionKind, VideoResults,
 };
 
 use super::fields::{network, read_floats, read_network, read_range, write_range};
@@ -55,6 +56,9 @@ fn write_faces(results: &FaceResults) -> gst::Structure {
     if let Some(from) = &results.forensics {
         structure.set("forensics", network(from));
     }
+    if let Some(mouths) = &results.mouths {
+        structure.set("mouths", gst::Array::new(mouths.iter().map(write_mouth)));
+    }
     write_range(results.pts, &mut structure);
     structure
 }
@@ -68,7 +72,25 @@ fn read_faces(structure: &gst::StructureRef) -> Option<FaceResults> {
         faces,
         network: read_network(structure.get::<&gst::StructureRef>("network").ok()?)?,
         forensics: read_part(structure, "forensics", read_network)?,
+        mouths: read_mouths(structure)?,
     })
+}
+
+fn write_mouth(mouth: &Mouth) -> gst::Structure {
+    let pixels = glib::Bytes::from_owned(mouth.pixels.clone());
+    gst::Structure::builder("mouth").field("track", mouth.track).field("pixels", pixels).build()
+}
+
+/// `Some(None)` when none were cut.
+fn read_mouths(structure: &gst::StructureRef) -> Option<Option<Vec<Mouth>>> {
+    let Ok(list) = structure.get::<gst::Array>("mouths") else { return Some(None) };
+    list.iter().map(|mouth| read_mouth(mouth.get::<&gst::StructureRef>().ok()?)).collect::<Option<_>>().map(Some)
+}
+
+fn read_mouth(structure: &gst::StructureRef) -> Option<Mouth> {
+    let pixels = structure.get::<glib::Bytes>("pixels").ok()?;
+    let pixels = (pixels.len() == MOUTH_SIDE * MOUTH_SIDE).then(|| pixels.as_ref().into())?;
+    Some(Mouth { track: structure.get("track").ok()?, pixels })
 }
 
 /// A structure within another: `Some(None)` when there is none, `None` when there is one that can't be read.
@@ -115,6 +137,7 @@ fn read_face(structure: &gst::StructureRef) -> Option<Face> {
         quality: structure.get("quality").ok()?,
         detected: structure.get("detected").ok()?,
         manipulation: read_part(structure, "manipulation", read_manipulation)?,
+        ..Face::default()
     })
 }
 

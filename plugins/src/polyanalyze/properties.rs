@@ -22,7 +22,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 17] = [
+pub(super) const HANDED: [Handed; 19] = [
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
@@ -33,6 +33,8 @@ pub(super) const HANDED: [Handed; 17] = [
     Handed { name: "forensics-gates", element: "polyforensics", property: "gates" },
     Handed { name: "forensics-window", element: "polyforensics", property: "window" },
     Handed { name: "evidence", element: "polyforensics", property: "evidence" },
+    Handed { name: "lip-sync", element: "polyface", property: "mouths" },
+    Handed { name: "lip-sync", element: "polyvoice", property: "keep-sound" },
     Handed { name: "provider", element: "polyvoice", property: "provider" },
     Handed { name: "provider", element: "polyspeech", property: "provider" },
     Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },
@@ -61,6 +63,7 @@ pub(super) struct Settings {
     forensics_gates: bool,
     forensics_window: gst::ClockTime,
     evidence: bool,
+    lip_sync: bool,
 }
 
 impl Default for Settings {
@@ -83,6 +86,7 @@ impl Default for Settings {
             forensics_gates: true,
             forensics_window: gst::ClockTime::from_nseconds(JoinOptions::default().window_ns),
             evidence: false,
+            lip_sync: true,
         }
     }
 }
@@ -107,6 +111,7 @@ impl Settings {
             "forensics-gates" => self.forensics_gates.to_value(),
             "forensics-window" => self.forensics_window.nseconds().to_value(),
             "evidence" => self.evidence.to_value(),
+            "lip-sync" => self.lip_sync.to_value(),
             _ => unimplemented!(),
         }
     }
@@ -131,6 +136,7 @@ impl Settings {
             "forensics-gates" => self.forensics_gates = value.get()?,
             "forensics-window" => self.forensics_window = time()?,
             "evidence" => self.evidence = value.get()?,
+            "lip-sync" => self.lip_sync = value.get()?,
             _ => unimplemented!(),
         }
         Ok(())
@@ -247,6 +253,12 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .blurb("Whether to post an element message polygraph-evidence with a picture of each face's highest score")
             .default_value(default.evidence)
             .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("lip-sync")
+            .nick("Lip-sync")
+            .blurb("Whether lips are compared with the sound, and who speaks is told")
+            .default_value(default.lip_sync)
+            .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")

@@ -10,10 +10,11 @@ use gst_base::subclass::prelude::*;
 use gst_video::VideoInfo;
 use polygraph_core::accounting::Accounting;
 use polygraph_core::geometry::Point;
-use polygraph_core::results::{FacePoints, FaceResults, NetworkRef, PtsRange};
+use polygraph_core::mouth::{MouthSquare, Mouths};
+use polygraph_core::results::{FacePoints, FaceResults, MOUTH_SIDE, Mouth, NetworkRef, PtsRange};
 use polygraph_core::track::{Detection, Tracker};
 use polygraph_models::blazeface::{self, FaceDetector};
-use polygraph_models::picture::Picture;
+use polygraph_models::picture::{Picture, Square};
 use polygraph_models::{Engine, Error};
 
 use super::properties::{Settings, specs};
@@ -51,6 +52,7 @@ struct State {
     last_ns: Option<u64>,
     schedule: Schedule,
     tracker: Tracker,
+    mouths: Mouths,
     accounting: Accounting,
     lateness: Lateness,
 }
@@ -62,6 +64,7 @@ impl State {
         self.last_ns = None;
         self.schedule.restart();
         self.tracker.cut();
+        self.mouths.reset();
         self.lateness.reset();
     }
 }
@@ -196,7 +199,10 @@ impl BaseTransformImpl for PolyFace {
             Plan::Carry(pts) => self.carry(pts),
             Plan::Pass => None,
         };
-        if let Some(results) = results {
+        if let Some(mut results) = results {
+            if settings.mouths {
+                results.mouths = self.mouths(buffer, &results);
+            }
             self.publish(&settings, buffer, results);
         }
         Ok(gst::FlowSuccess::Ok)
@@ -276,7 +282,14 @@ impl PolyFace {
         state.accounting.analysed();
         let faces = state.tracker.detected(pts.start_ns, &detections);
         gst::log!(CAT, imp = self, "{} faces at {} ns", faces.len(), pts.start_ns);
-        Ok(Some(FaceResults { pts, analysed: true, faces, network: detector.network.clone(), forensics: None }))
+        Ok(Some(FaceResults {
+            pts,
+            analysed: true,
+            faces,
+            network: detector.network.clone(),
+            forensics: None,
+            mouths: None,
+        }))
     }
 
     fn unreadable(&self, pts: PtsRange, why: &str) -> Option<FaceResults> {
@@ -290,7 +303,35 @@ impl PolyFace {
         let mut state = lock(&self.state);
         let network = state.detector.as_ref()?.network.clone();
         let faces = state.tracker.carry(pts.start_ns);
-        (!faces.is_empty()).then_some(FaceResults { pts, analysed: false, faces, network, forensics: None })
+        (!faces.is_empty()).then_some(FaceResults {
+            pts,
+            analysed: false,
+            faces,
+            network,
+            forensics: None,
+            mouths: None,
+        })
+    }
+
+    /// Cuts out the mouths; `None` in a picture that is left out, or that can't be read.
+    fn mouths(&self, buffer: &gst::BufferRef, results: &FaceResults) -> Option<Vec<Mouth>> {
+        let mut state = lock(&self.state);
+        let info = state.info.clone()?;
+        let par = f64::from(info.par().numer()) / f64::from(info.par().denom());
+        let shown = [f64::from(info.width()) * par, f64::from(info.height())];
+        let squares = state.mouths.place(results.pts.start_ns, &results.faces, shown)?;
+        drop(state);
+        if squares.is_empty() {
+            return Some(Vec::new());
+        }
+        let cut = picture::with(buffer, &info, |picture| squares.iter().map(|square| mouth(picture, square)).collect());
+        match cut {
+            Ok(mouths) => mouths,
+            Err(why) => {
+                gst::warning!(CAT, imp = self, "no mouths at {} ns: {why}", results.pts.start_ns);
+                None
+            }
+        }
     }
 
     fn publish(&self, settings: &Settings, buffer: &mut gst::BufferRef, results: FaceResults) {
@@ -308,6 +349,14 @@ impl PolyFace {
         }
         update_video(buffer, |known| known.faces = Some(results));
     }
+}
+
+/// A mouth; `None` for a square that lies beyond all pictures.
+fn mouth(picture: &Picture<'_>, square: &MouthSquare) -> Option<Mouth> {
+    let MouthSquare { track, centre, side, angle } = *square;
+    let mut pixels = vec![0; MOUTH_SIDE * MOUTH_SIDE];
+    picture.crop_luma(&Square { centre, side, angle }, MOUTH_SIDE, &mut pixels).ok()?;
+    Some(Mouth { track, pixels: pixels.into() })
 }
 
 fn detection(picture: &Picture<'_>, face: &blazeface::Detection) -> Detection {

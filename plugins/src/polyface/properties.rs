@@ -15,6 +15,7 @@ pub(super) struct Settings {
     pub threshold: f32,
     pub tiles: bool,
     pub max_occlusion: u64,
+    pub mouths: bool,
     pub roi_meta: bool,
     pub post_messages: bool,
     pub provider: Provider,
@@ -28,6 +29,7 @@ impl Default for Settings {
             threshold,
             tiles,
             max_occlusion: 1_000_000_000,
+            mouths: false,
             roi_meta: true,
             post_messages: false,
             provider: Provider::Auto,
@@ -52,6 +54,7 @@ impl Settings {
             "threshold" => self.threshold = value.get()?,
             "tiles" => self.tiles = value.get()?,
             "max-occlusion" => self.max_occlusion = value.get()?,
+            "mouths" => self.mouths = value.get()?,
             "roi-meta" => self.roi_meta = value.get()?,
             "post-messages" => self.post_messages = value.get()?,
             "provider" => self.provider = value.get()?,
@@ -66,6 +69,7 @@ impl Settings {
             "threshold" => self.threshold.to_value(),
             "tiles" => self.tiles.to_value(),
             "max-occlusion" => self.max_occlusion.to_value(),
+            "mouths" => self.mouths.to_value(),
             "roi-meta" => self.roi_meta.to_value(),
             "post-messages" => self.post_messages.to_value(),
             "provider" => self.provider.to_value(),
@@ -103,6 +107,12 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .nick("Longest occlusion")
             .blurb("Time for which a face may be hidden and keep its id, in nanoseconds")
             .default_value(default.max_occlusion)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("mouths")
+            .nick("Mouths")
+            .blurb("Whether to cut out the mouths of all faces, up to 30 times a second, for elements that read lips")
+            .default_value(default.mouths)
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("roi-meta")

@@ -65,7 +65,7 @@ pub(super) fn records(results: VideoResults, stream_ns: u64) -> Vec<Record> {
     let frame = results.faces.filter(|faces| faces.analysed).map(|faces| {
         let mut networks = vec![faces.network];
         networks.extend(faces.forensics);
-        Record::Frame(Frame { pts_ns: stream_ns, faces: faces.faces, audio: None, missing: Vec::new(), networks })
+        Record::Frame(Frame { pts_ns: stream_ns, faces: faces.faces, networks, ..Frame::default() })
     });
     shot.into_iter().chain(frame).collect()
 }

@@ -9,7 +9,7 @@ use gst::subclass::prelude::*;
 use gst_audio::{AudioFormat, AudioInfo, AudioStreamAlign};
 use gst_base::subclass::prelude::*;
 use polygraph_core::accounting::Accounting;
-use polygraph_core::results::{AudioResults, PtsRange, SpeechWindow};
+use polygraph_core::results::{AudioResults, Heard, PtsRange, SpeechWindow};
 
 use super::hearing::Hearing;
 use super::loudness::{Meter, heard};
@@ -27,6 +27,7 @@ const JITTER: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 #[derive(Clone, Debug)]
 struct Settings {
     vad: bool,
+    keep_sound: bool,
     provider: Provider,
     silence_threshold: f64,
     silence_time: u64,
@@ -34,7 +35,13 @@ struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { vad: true, provider: Provider::Auto, silence_threshold: -60.0, silence_time: 1_000_000_000 }
+        Self {
+            vad: true,
+            keep_sound: false,
+            provider: Provider::Auto,
+            silence_threshold: -60.0,
+            silence_time: 1_000_000_000,
+        }
     }
 }
 
@@ -90,6 +97,12 @@ impl ObjectImpl for PolyVoice {
                     .default_value(default.vad)
                     .mutable_ready()
                     .build(),
+                glib::ParamSpecBoolean::builder("keep-sound")
+                    .nick("Keep sound")
+                    .blurb("Whether to put the sound as networks hear it (16 kHz, mono) into the meta, for elements that compare it with the lips")
+                    .default_value(default.keep_sound)
+                    .mutable_playing()
+                    .build(),
                 glib::ParamSpecEnum::builder_with_default("provider", default.provider)
                     .nick("Provider")
                     .blurb("ONNX Runtime execution provider of the speech activity network")
@@ -127,6 +140,7 @@ impl ObjectImpl for PolyVoice {
         let mut settings = lock(&self.settings);
         match pspec.name() {
             "vad" => settings.vad = value.get().expect("type checked upstream"),
+            "keep-sound" => settings.keep_sound = value.get().expect("type checked upstream"),
             "provider" => settings.provider = value.get().expect("type checked upstream"),
             "silence-threshold" => settings.silence_threshold = value.get().expect("type checked upstream"),
             "silence-time" => settings.silence_time = value.get().expect("type checked upstream"),
@@ -138,6 +152,7 @@ impl ObjectImpl for PolyVoice {
         let settings = lock(&self.settings).clone();
         match pspec.name() {
             "vad" => settings.vad.to_value(),
+            "keep-sound" => settings.keep_sound.to_value(),
             "provider" => settings.provider.to_value(),
             "silence-threshold" => settings.silence_threshold.to_value(),
             "silence-time" => settings.silence_time.to_value(),
@@ -273,7 +288,8 @@ impl PolyVoice {
         let quiet = 10f64.powf(settings.silence_threshold / 20.0) as f32;
         stream.meter.push(&scratch, quiet).map_err(|error| format!("loudness: {error}"))?;
         let lost = speech.as_ref().map_or(0, |speech| speech.lost);
-        let windows = listen(&mut stream.hearing, speech, &scratch)?;
+        let mut heard = Vec::new();
+        let windows = listen(&mut stream.hearing, speech, &scratch, settings.keep_sound.then_some(&mut heard))?;
         match speech {
             Some(speech) if speech.lost > lost => accounting.skipped("busy"),
             _ => accounting.analysed(),
@@ -288,6 +304,7 @@ impl PolyVoice {
             loudness: stream.meter.loudness(),
             silent: stream.meter.quiet_ns() >= settings.silence_time,
             network: speech.as_ref().map(Speech::network),
+            heard,
         }))
     }
 }
@@ -339,12 +356,24 @@ fn follow(
     Ok(PtsRange { start_ns: start.nseconds(), end_ns: (start + duration).nseconds() })
 }
 
-fn listen(hearing: &mut Hearing, speech: &mut Option<Speech>, frames: &[f32]) -> Result<Vec<SpeechWindow>, String> {
-    let Some(speech) = speech else { return Ok(Vec::new()) };
+fn listen(
+    hearing: &mut Hearing,
+    speech: &mut Option<Speech>,
+    frames: &[f32],
+    mut keep: Option<&mut Vec<Heard>>,
+) -> Result<Vec<SpeechWindow>, String> {
+    if speech.is_none() && keep.is_none() {
+        return Ok(Vec::new());
+    }
     let mut windows = Vec::new();
     hearing
         .push(frames, |pts, window| {
-            windows.extend(speech.listen(pts, window)?);
+            if let Some(kept) = &mut keep {
+                kept.push(Heard { pts, samples: window[..].into() });
+            }
+            if let Some(speech) = speech {
+                windows.extend(speech.listen(pts, window)?);
+            }
             Ok(())
         })
         .map_err(|error: polygraph_models::Error| format!("speech activity: {error}"))?;

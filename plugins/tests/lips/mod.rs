@@ -45,8 +45,14 @@ pub fn picture(at_ms: u64, analysed: bool) -> gst::Buffer {
             sha256: String::new(),
             provider: "cpu".to_owned(),
         };
-        results.faces =
-            Some(FaceResults { pts: range(at_ms, 40), analysed, faces: Vec::new(), network, forensics: None });
+        results.faces = Some(FaceResults {
+            pts: range(at_ms, 40),
+            analysed,
+            faces: Vec::new(),
+            network,
+            forensics: None,
+            mouths: None,
+        });
     });
     picture
 }

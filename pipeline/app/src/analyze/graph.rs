@@ -307,7 +307,7 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>, o
 }
 
 /// Which pad of the analysers takes a decoder's pad.
-fn kind(pad: &gst::Pad) -> Option<&'static str> {
+pub fn kind(pad: &gst::Pad) -> Option<&'static str> {
     let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
     match caps.structure(0)?.name().as_str() {
         "video/x-raw" => Some("video"),

@@ -97,7 +97,7 @@ impl Sounds {
 
 fn heard(results: &AudioResults, speech: Option<f32>) -> Heard {
     Heard {
-        state: AudioState { speech, loudness: results.loudness, silent: results.silent },
+        state: AudioState { speech, loudness: results.loudness, silent: results.silent, synthetic: None },
         network: speech.and_then(|_| results.network.clone()),
     }
 }

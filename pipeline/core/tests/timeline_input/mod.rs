@@ -75,6 +75,7 @@ fn picture(at_ms: u64, plain: bool, faces: Option<bool>) -> Arrival {
                 faces: Vec::new(),
                 network: network("faces"),
                 forensics: None,
+                mouths: None,
             }),
         },
     })
