@@ -34,7 +34,7 @@ use crate::{
     publish::Sender,
 };
 use graph::{Graph, Step};
-pub use graph::{discard, kind};
+pub use graph::{discard, kind, trust_stamps};
 use input::Input;
 use outputs::Outputs;
 use progress::Progress;

@@ -17,7 +17,7 @@ use polygraph_core::results::{Heard, MOUTH_SIDE, Mouth, SpeechWindow};
 use serde::Serialize;
 
 use crate::{
-    analyze::{self, discard},
+    analyze::{self, discard, trust_stamps},
     error::{Error, Result},
 };
 
@@ -142,6 +142,7 @@ fn wait(pipeline: &gst::Pipeline) -> Result<(), String> {
 
 /// Links what the decoder finds, and looks at what leaves the elements inside.
 fn connect(source: &gst::Element, analyzer: &gst::Element, clip: &Arc<Mutex<Clip>>) {
+    trust_stamps(source);
     let (analyzer, clip) = (analyzer.downgrade(), clip.clone());
     source.connect_pad_added(move |source, pad| {
         let Some(bin) = analyzer.upgrade().and_downcast::<gst::Bin>() else { return };

@@ -275,6 +275,7 @@ fn analyzer(analyze: &Analyze) -> Result<gst::Element, gst::glib::BoolError> {
 
 /// Gives the first stream of video and of sound to the analysers as they appear, and the others to nobody.
 fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>, others: &Arc<Watch>) {
+    trust_stamps(source);
     source.connect("source-setup", false, |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         if source.has_property("latency") && source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
@@ -303,6 +304,18 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>, o
         if !pads.iter().any(|pad| kind(pad).is_some()) {
             gst::element_error!(source, gst::StreamError::WrongType, ["there is neither video nor sound in it"]);
         }
+    });
+}
+
+/// Has the demuxer of MPEG program streams believe the stamps of pictures and sound, and not the multiplexer's clock: where
+/// that steps in mid-file, as in most clips of the GRID corpus, it would tear a hole into both.
+pub fn trust_stamps(source: &gst::Element) {
+    source.connect("deep-element-added", false, |values| {
+        let added = values.get(2)?.get::<gst::Element>().ok()?;
+        if added.factory().is_some_and(|factory| factory.name() == "mpegpsdemux") {
+            added.set_property("ignore-scr", true);
+        }
+        None
     });
 }
 

@@ -143,7 +143,7 @@ mod tests {
 
     fn face(manipulation: Option<Manipulation>) -> Face {
         let (rect, points) = (Rect::default(), FacePoints::default());
-        Face { track: 0, rect, points, score: 0.9, quality: 0.5, detected: true, manipulation }
+        Face { track: 0, rect, points, score: 0.9, quality: 0.5, detected: true, manipulation, ..Face::default() }
     }
 
     fn scored(logit: f32, signs: bool) -> Face {

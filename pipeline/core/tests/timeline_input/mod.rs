@@ -38,6 +38,7 @@ impl Arrival {
             loudness: Loudness { momentary_lufs: Some(0.0 - at_ms as f32), ..Loudness::default() },
             silent: false,
             network: Some(network("speech")),
+            ..AudioResults::default()
         })
     }
 
