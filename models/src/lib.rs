@@ -14,6 +14,7 @@ pub mod moonshine;
 pub mod picture;
 pub mod silero;
 pub mod store;
+pub mod voice;
 
 pub use card::{Card, card, cards};
 pub use check::check;

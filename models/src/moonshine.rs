@@ -28,7 +28,7 @@ pub const RATE: usize = 16_000;
 pub const LONGEST: usize = 64;
 
 /// The cards' names.
-const ENCODER: &str = "moonshine-tiny-encoder";
+pub(crate) const ENCODER: &str = "moonshine-tiny-encoder";
 const DECODER: &str = "moonshine-tiny-decoder";
 /// The list of tokens beside the decoder.
 const TOKENS: &str = "tokenizer.bin";
@@ -186,7 +186,7 @@ impl Recogniser {
 }
 
 /// Runs the encoder.
-fn listen(session: &mut Session, wave: &[f32]) -> Result<DynValue> {
+pub(crate) fn listen(session: &mut Session, wave: &[f32]) -> Result<DynValue> {
     let mut outputs = session.run(ort::inputs![
         "input_values" => TensorRef::from_array_view(([1, wave.len()], wave))?,
         "attention_mask" => Tensor::from_array(([1, wave.len()], vec![1i64; wave.len()]))?,
