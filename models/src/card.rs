@@ -74,6 +74,8 @@ pub enum Task {
     NudityDetection,
     /// Signs that a face was manipulated, in a crop of it.
     FaceForensics,
+    /// Signs that a voice was synthesised, in a stretch of speech.
+    VoiceForensics,
 }
 
 /// Terms of use.

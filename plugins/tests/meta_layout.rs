@@ -101,6 +101,8 @@ fn sound_is_read_back() {
         loudness: Loudness { momentary_lufs: Some(-23.0), short_term_lufs: None, integrated_lufs: Some(-70.0) },
         silent: true,
         network: Some(network()),
+        synthetic: Some(Synthetic { p: Some(0.25), logit: Some(-1.5), signs: Some(false), reason_not: None }),
+        voice: Some(network()),
         heard: vec![Heard { pts, samples: [0.5, -1.0, f32::MIN_POSITIVE].into() }],
     };
     update_audio(buffer, |results| *results = written.clone());

@@ -6,13 +6,14 @@ use std::sync::LazyLock;
 use super::Card;
 use crate::{Error, Result};
 
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     include_str!("../../cards/blazeface-back.toml"),
     include_str!("../../cards/silero-vad.toml"),
     include_str!("../../cards/moonshine-tiny-encoder.toml"),
     include_str!("../../cards/moonshine-tiny-decoder.toml"),
     include_str!("../../cards/nudenet-320n.toml"),
     include_str!("../../cards/face-forensics.toml"),
+    include_str!("../../cards/voice-forensics.toml"),
 ];
 
 /// All cards of this binary.

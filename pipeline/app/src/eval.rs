@@ -17,6 +17,7 @@ mod page;
 mod report;
 mod still;
 mod stills;
+mod voices;
 mod work;
 
 use std::{collections::HashMap, fs, path::Path, process::ExitCode, time::Instant};
@@ -30,7 +31,7 @@ use crate::{
     error::{Error, Result},
 };
 pub use condition::Condition;
-use manifest::{Item, Manifest, Split};
+use manifest::{Item, Kind, Manifest, Split};
 use report::Report;
 
 /// What `--help` says of the folder: the document that developers read, too.
@@ -63,6 +64,9 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     if chosen.is_empty() {
         let name = if eval.calibrate { "calibration" } else { "test" };
         return Err(Error::input(eval.folder.display().to_string(), format!("no item has split `{name}`")));
+    }
+    if let Some(voices) = kinds(eval, &chosen)? {
+        return voices::run(eval, &manifest, split, &voices);
     }
     let baselines = baselines::read(&eval.folder, split)?;
     analyze::init()?;
@@ -104,6 +108,20 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         print!("{}", page::summary(&report));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The items, if they are voices; `None` for pictures.
+fn kinds<'a>(eval: &Eval, chosen: &[(usize, &'a Item)]) -> Result<Option<Vec<(usize, &'a Item)>>> {
+    let wrong = |why: String| Err(Error::input(eval.folder.display().to_string(), why));
+    let voices = chosen.iter().filter(|(_, item)| item.kind == Kind::Sound).count();
+    if voices > 0 && voices < chosen.len() {
+        return wrong("it has voices and pictures; give each a folder of its own".into());
+    }
+    let side = usize::from(voices == 0);
+    match eval.conditions.iter().find(|condition| !condition.suits()[side]) {
+        Some(condition) => wrong(format!("condition `{condition}` is none for {}", ["voices", "pictures"][side])),
+        None => Ok((voices > 0).then(|| chosen.to_vec())),
+    }
 }
 
 /// The items of a split with their numbers, at most `limit` of each corpus and label: those that come first by a hash

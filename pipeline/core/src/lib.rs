@@ -17,4 +17,5 @@ pub mod results;
 pub mod timeline;
 pub mod track;
 pub mod transcription;
+pub mod voice;
 pub mod wer;

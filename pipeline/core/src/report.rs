@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run in words, for people at a terminal: who was seen when, what was said, where the cuts are.
 
+mod heard;
 mod judged;
 
 use std::{collections::BTreeMap, fmt};
@@ -9,6 +10,7 @@ use serde::Serialize;
 
 use crate::{record::Record, results::Face};
 
+pub use heard::Voice;
 pub use judged::{Judged, Verdict};
 
 /// Columns that a line of text may take.
@@ -26,6 +28,7 @@ pub struct Report {
     said: Vec<Said>,
     cuts: Vec<u64>,
     integrated_lufs: Option<f32>,
+    voice: Option<Voice>,
 }
 
 /// What a run found, in numbers.
@@ -94,6 +97,9 @@ impl Report {
                 }
                 let integrated = frame.audio.as_ref().and_then(|audio| audio.loudness.integrated_lufs);
                 self.integrated_lufs = integrated.or(self.integrated_lufs);
+                if let Some(found) = frame.audio.as_ref().and_then(|audio| audio.synthetic) {
+                    self.voice.get_or_insert_default().take(&found);
+                }
             }
             Record::Transcript(transcript) if transcript.is_final && !transcript.text.is_empty() => {
                 self.said.push(Said { start_ns: transcript.start_ns, text: transcript.text.clone() });
@@ -123,6 +129,11 @@ impl Report {
     /// Integrated loudness (EBU R 128) at the last analysed picture, LUFS.
     pub fn integrated_lufs(&self) -> Option<f32> {
         self.integrated_lufs
+    }
+
+    /// What was found of signs of a synthetic voice; `None` when nobody looked for them.
+    pub fn voice(&self) -> Option<&Voice> {
+        self.voice.as_ref()
     }
 
     fn faces(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -186,6 +197,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.faces(f)?;
         self.speech(f)?;
+        if let Some(voice) = &self.voice {
+            writeln!(f, "Voice: {voice}")?;
+        }
         self.cuts(f)?;
         match self.integrated_lufs {
             Some(lufs) => writeln!(f, "Loudness: {lufs:.1} LUFS integrated"),
@@ -223,8 +237,8 @@ fn wrap(text: &str, columns: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::{
-        record::{Frame, Shot, Transcript, WordTimes},
-        results::{Face, FacePoints, Manipulation, ReasonNot, TransitionKind},
+        record::{AudioState, Frame, Shot, Transcript, WordTimes},
+        results::{Face, FacePoints, Manipulation, ReasonNot, Synthetic, TransitionKind, VoiceReasonNot},
     };
 
     const S: u64 = 1_000_000_000;
@@ -322,6 +336,26 @@ mod tests {
         let mut short = judged(7, [scored(Some(0.9), Some(true)), none]);
         short.truncate(1);
         assert!(told(&short).contains("and 1 shorter ones, 1 of them with signs of manipulation"));
+    }
+
+    #[test]
+    fn says_of_the_voice_what_was_found() {
+        let refused = Synthetic { reason_not: Some(VoiceReasonNot::TooQuiet), ..Synthetic::default() };
+        let scored = |signs| Synthetic { p: Some(0.9), logit: Some(2.0), signs, reason_not: None };
+        for (found, words) in [
+            ([scored(Some(false)), scored(Some(true))], "Voice: signs of a synthetic voice found in 1 of 2 pictures"),
+            ([scored(Some(false)), refused], "Voice: no signs of a synthetic voice found in 1 pictures"),
+            ([refused, refused], "Voice: could not be judged (too quiet)\n"),
+            ([scored(None), scored(None)], "Voice: scores are not calibrated: nothing can be said of them\n"),
+        ] {
+            let frame = |synthetic| {
+                let audio = AudioState { synthetic: Some(synthetic), ..AudioState::default() };
+                Record::Frame(Frame { audio: Some(audio), ..Frame::default() })
+            };
+            let text = told(&found.map(frame));
+            assert!(text.contains(words), "{text}");
+            assert!(!text.contains("fake") && !text.contains("authentic"));
+        }
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::geometry::{Point, Rect};
 
 /// The version of the results' layout inside the metas; a reader refuses a newer one.
 ///
-/// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; 3 [`FaceResults::mouths`] and [`AudioResults::heard`].
-/// A meta of an older layout is one without them.
-pub const RESULTS_VERSION: u32 = 3;
+/// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; 3 [`FaceResults::mouths`] and [`AudioResults::heard`];
+/// 4 [`AudioResults::synthetic`] and [`AudioResults::voice`]. A meta of an older layout is one without them.
+pub const RESULTS_VERSION: u32 = 4;
 
 /// The network behind a score, so that a reader can tell two scores' origins apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -153,6 +153,34 @@ pub enum VoiceReasonNot {
     TooQuiet,
     /// It is clipped.
     Clipped,
+}
+
+impl VoiceReasonNot {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::TooLittleSpeech, Self::TooQuiet, Self::Clipped];
+
+    /// Its name in events, metas and accounts.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLittleSpeech => "too_little_speech",
+            Self::TooQuiet => "too_quiet",
+            Self::Clipped => "clipped",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.as_str() == name)
+    }
+
+    /// Its name for people, after "could not be judged".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::TooLittleSpeech => "too little speech",
+            Self::TooQuiet => "too quiet",
+            Self::Clipped => "clipped",
+        }
+    }
 }
 
 /// Whether a face shows signs of manipulation, over the last two seconds of its track, or why that can't be judged.
@@ -324,6 +352,10 @@ pub struct AudioResults {
     pub silent: bool,
     /// The speech-activity network; `None` when speech activity is off.
     pub network: Option<NetworkRef>,
+    /// Signs that the voice was synthesised, as last judged; `None` when nobody looks for them.
+    pub synthetic: Option<Synthetic>,
+    /// The network behind `synthetic`.
+    pub voice: Option<NetworkRef>,
     /// The sound as networks hear it, in pieces that ended within this buffer, in order; empty unless asked for.
     pub heard: Vec<Heard>,
 }

@@ -325,7 +325,7 @@ impl Join {
         networks.extend(faces.forensics);
         let (audio, missing) = match self.listen(running_ns) {
             Ok(heard) => {
-                networks.extend(heard.network);
+                networks.extend(heard.networks);
                 (Some(heard.state), Vec::new())
             }
             Err(missing) => (None, vec![missing]),

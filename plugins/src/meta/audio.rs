@@ -2,7 +2,7 @@
 //! Layout of `PolyAudioMeta`.
 
 use gst::glib;
-use polygraph_core::results::{AudioResults, Heard, Loudness, SpeechWindow};
+use polygraph_core::results::{AudioResults, Heard, Loudness, SpeechWindow, Synthetic, VoiceReasonNot};
 
 use super::fields::{network, read_network, read_range, write_range};
 
@@ -21,6 +21,12 @@ pub(super) fn write(results: &AudioResults, structure: &mut gst::StructureRef) {
     if let Some(from) = &results.network {
         structure.set("network", network(from));
     }
+    if let Some(synthetic) = &results.synthetic {
+        structure.set("synthetic", write_synthetic(synthetic));
+    }
+    if let Some(from) = &results.voice {
+        structure.set("voice", network(from));
+    }
     if !results.heard.is_empty() {
         structure.set("heard", gst::Array::new(results.heard.iter().map(write_heard)));
     }
@@ -30,8 +36,12 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<AudioResults> {
     let windows = structure.get::<gst::Array>("speech").ok()?;
     let speech =
         windows.iter().map(|window| read_window(window.get::<&gst::StructureRef>().ok()?)).collect::<Option<_>>()?;
-    let network = match structure.get::<&gst::StructureRef>("network") {
-        Ok(network) => Some(read_network(network)?),
+    let network = |field| match structure.get::<&gst::StructureRef>(field) {
+        Ok(network) => read_network(network).map(Some),
+        Err(_) => Some(None),
+    };
+    let synthetic = match structure.get::<&gst::StructureRef>("synthetic") {
+        Ok(synthetic) => Some(read_synthetic(synthetic)?),
         Err(_) => None,
     };
     Some(AudioResults {
@@ -43,8 +53,40 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<AudioResults> {
             integrated_lufs: structure.get("integrated-lufs").ok(),
         },
         silent: structure.get("silent").ok()?,
-        network,
+        network: network("network")?,
+        synthetic,
+        voice: network("voice")?,
         heard: read_all_heard(structure)?,
+    })
+}
+
+fn write_synthetic(found: &Synthetic) -> gst::Structure {
+    let mut structure = gst::Structure::new_empty("synthetic");
+    for (field, value) in [("p", found.p), ("logit", found.logit)] {
+        if let Some(value) = value {
+            structure.set(field, value);
+        }
+    }
+    if let Some(signs) = found.signs {
+        structure.set("signs", signs);
+    }
+    if let Some(reason) = found.reason_not {
+        structure.set("reason-not", reason.as_str());
+    }
+    structure
+}
+
+/// `None` for a reason that this version doesn't know.
+fn read_synthetic(structure: &gst::StructureRef) -> Option<Synthetic> {
+    let reason_not = match structure.get::<&str>("reason-not") {
+        Ok(name) => Some(VoiceReasonNot::of_name(name)?),
+        Err(_) => None,
+    };
+    Some(Synthetic {
+        p: structure.get("p").ok(),
+        logit: structure.get("logit").ok(),
+        signs: structure.get("signs").ok(),
+        reason_not,
     })
 }
 

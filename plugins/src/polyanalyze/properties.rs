@@ -22,7 +22,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 19] = [
+pub(super) const HANDED: [Handed; 20] = [
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
@@ -35,6 +35,7 @@ pub(super) const HANDED: [Handed; 19] = [
     Handed { name: "evidence", element: "polyforensics", property: "evidence" },
     Handed { name: "lip-sync", element: "polyface", property: "mouths" },
     Handed { name: "lip-sync", element: "polyvoice", property: "keep-sound" },
+    Handed { name: "forensics", element: "polyvoice", property: "synthetic" },
     Handed { name: "provider", element: "polyvoice", property: "provider" },
     Handed { name: "provider", element: "polyspeech", property: "provider" },
     Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },

@@ -14,6 +14,7 @@ use polygraph_core::results::{AudioResults, Heard, PtsRange, SpeechWindow};
 use super::hearing::Hearing;
 use super::loudness::{Meter, heard};
 use super::speech::Speech;
+use super::synthetic::Voice;
 use crate::analyser::{Provider, lock, stats};
 use crate::meta::update_audio;
 
@@ -27,6 +28,7 @@ const JITTER: gst::ClockTime = gst::ClockTime::from_mseconds(40);
 #[derive(Clone, Debug)]
 struct Settings {
     vad: bool,
+    synthetic: bool,
     keep_sound: bool,
     provider: Provider,
     silence_threshold: f64,
@@ -37,6 +39,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             vad: true,
+            synthetic: true,
             keep_sound: false,
             provider: Provider::Auto,
             silence_threshold: -60.0,
@@ -68,6 +71,7 @@ impl Stream {
 struct State {
     stream: Option<Stream>,
     speech: Option<Speech>,
+    voice: Option<Voice>,
     accounting: Accounting,
     bad_samples: u64,
 }
@@ -97,6 +101,12 @@ impl ObjectImpl for PolyVoice {
                     .default_value(default.vad)
                     .mutable_ready()
                     .build(),
+                glib::ParamSpecBoolean::builder("synthetic")
+                    .nick("Synthetic voice")
+                    .blurb("Whether to look for signs of a synthetic voice; needs speech activity")
+                    .default_value(default.synthetic)
+                    .mutable_ready()
+                    .build(),
                 glib::ParamSpecBoolean::builder("keep-sound")
                     .nick("Keep sound")
                     .blurb("Whether to put the sound as networks hear it (16 kHz, mono) into the meta, for elements that compare it with the lips")
@@ -105,7 +115,7 @@ impl ObjectImpl for PolyVoice {
                     .build(),
                 glib::ParamSpecEnum::builder_with_default("provider", default.provider)
                     .nick("Provider")
-                    .blurb("ONNX Runtime execution provider of the speech activity network")
+                    .blurb("ONNX Runtime execution provider of the networks")
                     .mutable_ready()
                     .build(),
                 glib::ParamSpecDouble::builder("silence-threshold")
@@ -140,6 +150,7 @@ impl ObjectImpl for PolyVoice {
         let mut settings = lock(&self.settings);
         match pspec.name() {
             "vad" => settings.vad = value.get().expect("type checked upstream"),
+            "synthetic" => settings.synthetic = value.get().expect("type checked upstream"),
             "keep-sound" => settings.keep_sound = value.get().expect("type checked upstream"),
             "provider" => settings.provider = value.get().expect("type checked upstream"),
             "silence-threshold" => settings.silence_threshold = value.get().expect("type checked upstream"),
@@ -152,6 +163,7 @@ impl ObjectImpl for PolyVoice {
         let settings = lock(&self.settings).clone();
         match pspec.name() {
             "vad" => settings.vad.to_value(),
+            "synthetic" => settings.synthetic.to_value(),
             "keep-sound" => settings.keep_sound.to_value(),
             "provider" => settings.provider.to_value(),
             "silence-threshold" => settings.silence_threshold.to_value(),
@@ -175,7 +187,7 @@ impl ElementImpl for PolyVoice {
             gst::subclass::ElementMetadata::new(
                 "Polygraph voice analyser",
                 "Filter/Analyzer/Audio",
-                "Measures loudness (EBU R 128), silence and speech activity of the sound that passes through",
+                "Measures loudness (EBU R 128), silence and speech activity, and looks for signs of a synthetic voice",
                 "Polygraph developers",
             )
         });
@@ -210,7 +222,16 @@ impl BaseTransformImpl for PolyVoice {
             gst::error!(CAT, imp = self, "no speech activity: {error}");
             gst::error_msg!(gst::LibraryError::Init, ["speech activity: {error}"])
         })?;
-        *lock(&self.state) = State { speech, ..State::default() };
+        let voice = (settings.vad && settings.synthetic).then(|| Voice::load(settings.provider.into())).transpose();
+        let voice = voice.map_err(|error| {
+            gst::error!(CAT, imp = self, "no network for voices: {error}");
+            gst::error_msg!(
+                gst::ResourceError::NotFound,
+                ("Synthetic voice: {error}"),
+                ["`polygraph models fetch` fetches the networks and ONNX Runtime"]
+            )
+        })?;
+        *lock(&self.state) = State { speech, voice, ..State::default() };
         Ok(())
     }
 
@@ -218,6 +239,7 @@ impl BaseTransformImpl for PolyVoice {
         let mut state = lock(&self.state);
         state.stream = None;
         state.speech = None;
+        state.voice = None;
         Ok(())
     }
 
@@ -266,6 +288,7 @@ impl PolyVoice {
         // The same layout was accepted before.
         state.stream = info.and_then(|info| Stream::new(&info).ok());
         state.speech.iter_mut().for_each(Speech::reset);
+        state.voice.iter_mut().for_each(Voice::restart);
     }
 
     /// Measures a buffer; nothing comes of one without PTS, which can't be placed.
@@ -275,7 +298,7 @@ impl PolyVoice {
         settings: &Settings,
         buffer: &gst::BufferRef,
     ) -> Result<Option<AudioResults>, String> {
-        let State { stream, speech, accounting, bad_samples } = state;
+        let State { stream, speech, voice, accounting, bad_samples } = state;
         let stream = stream.as_mut().ok_or("sound came before its caps")?;
         let Some(pts) = buffer.pts() else {
             accounting.skipped("no-pts");
@@ -284,15 +307,20 @@ impl PolyVoice {
         let map = buffer.map_readable().map_err(|_| "the buffer can't be read")?;
         let mut scratch = std::mem::take(&mut stream.scratch);
         *bad_samples += samples(&map, stream.info.format(), &mut scratch);
-        let range = follow(stream, speech, pts, scratch.len(), buffer.flags())?;
+        let range = follow(stream, speech, voice, pts, scratch.len(), buffer.flags())?;
         let quiet = 10f64.powf(settings.silence_threshold / 20.0) as f32;
         stream.meter.push(&scratch, quiet).map_err(|error| format!("loudness: {error}"))?;
-        let lost = speech.as_ref().map_or(0, |speech| speech.lost);
+        let lost = |speech: &Option<Speech>, voice: &Option<Voice>| {
+            speech.as_ref().map_or(0, |speech| speech.lost) + voice.as_ref().map_or(0, |voice| voice.lost)
+        };
+        let before = lost(speech, voice);
         let mut heard = Vec::new();
-        let windows = listen(&mut stream.hearing, speech, &scratch, settings.keep_sound.then_some(&mut heard))?;
-        match speech {
-            Some(speech) if speech.lost > lost => accounting.skipped("busy"),
-            _ => accounting.analysed(),
+        let keep = settings.keep_sound.then_some(&mut heard);
+        let windows = listen(&mut stream.hearing, speech, voice, &scratch, keep)?;
+        if lost(speech, voice) > before {
+            accounting.skipped("busy");
+        } else {
+            accounting.analysed();
         }
         stream.scratch = scratch;
         for window in &windows {
@@ -304,6 +332,8 @@ impl PolyVoice {
             loudness: stream.meter.loudness(),
             silent: stream.meter.quiet_ns() >= settings.silence_time,
             network: speech.as_ref().map(Speech::network),
+            synthetic: voice.as_ref().and_then(Voice::known),
+            voice: voice.as_ref().map(Voice::network),
             heard,
         }))
     }
@@ -332,6 +362,7 @@ fn samples(bytes: &[u8], format: AudioFormat, into: &mut Vec<f32>) -> u64 {
 fn follow(
     stream: &mut Stream,
     speech: &mut Option<Speech>,
+    voice: &mut Option<Voice>,
     pts: gst::ClockTime,
     samples: usize,
     flags: gst::BufferFlags,
@@ -349,6 +380,7 @@ fn follow(
     if broken || first {
         stream.hearing.restart(start.nseconds());
         speech.iter_mut().for_each(Speech::reset);
+        voice.iter_mut().for_each(Voice::restart);
         let hole = end.filter(|_| !first).map_or(0, |end| pts.nseconds().saturating_sub(end));
         let frames = u128::from(hole) * u128::from(stream.info.rate()) / 1_000_000_000;
         stream.meter.hole(frames as u64).map_err(|error| format!("loudness: {error}"))?;
@@ -359,6 +391,7 @@ fn follow(
 fn listen(
     hearing: &mut Hearing,
     speech: &mut Option<Speech>,
+    voice: &mut Option<Voice>,
     frames: &[f32],
     mut keep: Option<&mut Vec<Heard>>,
 ) -> Result<Vec<SpeechWindow>, String> {
@@ -371,11 +404,16 @@ fn listen(
             if let Some(kept) = &mut keep {
                 kept.push(Heard { pts, samples: window[..].into() });
             }
-            if let Some(speech) = speech {
-                windows.extend(speech.listen(pts, window)?);
+            let spoken = match speech {
+                Some(speech) => speech.listen(pts, window)?,
+                None => None,
+            };
+            if let Some(voice) = voice {
+                voice.hear(pts, window, spoken.as_ref().map(|spoken| spoken.p))?;
             }
+            windows.extend(spoken);
             Ok(())
         })
-        .map_err(|error: polygraph_models::Error| format!("speech activity: {error}"))?;
+        .map_err(|error: polygraph_models::Error| format!("speech activity or synthetic voice: {error}"))?;
     Ok(windows)
 }

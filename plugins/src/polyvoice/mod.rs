@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Loudness, silence and speech activity of sound that passes through.
+//! Loudness, silence, speech activity and signs of a synthetic voice in sound that passes through.
 
 /**
  * element-polyvoice:
- * @short_description: Measures loudness, silence and speech activity
+ * @short_description: Measures loudness, silence and speech activity, and looks for signs of a synthetic voice
  *
  * Sound passes through untouched; what is measured travels with each buffer in a `PolyAudioMeta`:
  *
@@ -12,6 +12,11 @@
  * - silence: every channel under `silence-threshold` for `silence-time`;
  * - speech activity by Silero VAD, a probability for each 32 ms, on an internal 16 kHz mono copy. A window
  *   is reported with the buffer that completes it, and its PTS range is that of the input.
+ *
+ * - signs of a synthetic voice, while speech activity is on: as soon as a second was spoken, and then each second, the
+ *   stretch from the first to the last speech of the last 4 s is judged. What is known is put on each buffer until the next
+ *   stretch is; `reason-not` says why nothing is: `too_little_speech`, `too_quiet` (under -50 dBFS), `clipped`. It
+ *   runs Moonshine's encoder by itself, whether `polyspeech` runs or not: that one hears other stretches, later.
  *
  * A flush, a new segment and new caps start all measures anew. A hole in the sound restarts speech activity and counts
  * as silence in momentary and short-term loudness. `stats` holds the account of the buffers.
@@ -32,6 +37,7 @@ mod hearing;
 mod imp;
 mod loudness;
 pub(crate) mod speech;
+mod synthetic;
 
 glib::wrapper! {
     /// Measures loudness, silence and speech activity of sound that passes through.

@@ -37,29 +37,39 @@ class Words(nn.Module):
         return self.pool(sequence)
 
 
-def block(inside, outside, stride):
-    """A separable convolution."""
-    return nn.Sequential(
-        nn.Conv2d(inside, inside, 3, stride, 1, groups=inside, bias=False), nn.BatchNorm2d(inside),
-        nn.Conv2d(inside, outside, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU(),
-    )
-
-
 class Sound(nn.Module):
-    """Over the spectrogram, `[batch, steps, 128]`: what a recogniser discards."""
+    """Over the spectrogram, `[batch, rows, 128]`: what a recogniser discards.
+
+    Statistics of how power moves in time and across bands, which vocoders change, and a small network along time.
+    """
+
+    STATISTICS = 6 * CELLS + 2 * (CELLS - 1) + CELLS - 2
 
     def __init__(self):
         super().__init__()
-        self.layers = nn.Sequential(
-            nn.BatchNorm2d(1), nn.Conv2d(1, 16, 3, 2, 1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-            block(16, 32, 2), block(32, 48, 2), block(48, 64, (1, 2)), block(64, 64, 1),
+        self.level = nn.BatchNorm1d(self.STATISTICS, affine=False, momentum=0.05)
+        self.told = nn.Sequential(nn.Dropout(0.4), nn.Linear(self.STATISTICS, WIDTH), nn.GELU(), nn.Dropout(0.2))
+        self.along = nn.Sequential(
+            nn.BatchNorm1d(CELLS), nn.Conv1d(CELLS, WIDTH, 5, 2, 2), nn.GELU(), nn.Dropout(0.1),
+            nn.Conv1d(WIDTH, WIDTH, 5, 2, 2), nn.GELU(),
         )
-        self.project = nn.Sequential(nn.Linear(64 * CELLS // 16, WIDTH), nn.GELU(), nn.Dropout(0.2))
         self.pool = Pool(WIDTH)
 
+    @staticmethod
+    def statistics(bands):
+        step, across = bands[:, 1:] - bands[:, :-1], bands[:, :, 1:] - bands[:, :, :-1]
+        turn, bend = step[:, 1:] - step[:, :-1], across[:, :, 1:] - across[:, :, :-1]
+        both = step[:, :, 1:] - step[:, :, :-1]
+        mean = bands.mean(dim=1, keepdim=True)
+        return torch.cat([
+            mean.squeeze(1), ((bands - mean) ** 2).mean(dim=1).sqrt(), step.abs().mean(dim=1), (step ** 2).mean(dim=1).sqrt(),
+            turn.abs().mean(dim=1), (step * step * step).mean(dim=1), across.abs().mean(dim=1), both.abs().mean(dim=1),
+            bend.abs().mean(dim=1),
+        ], dim=1)
+
     def forward(self, bands):
-        maps = self.layers(bands.unsqueeze(1))
-        return self.pool(self.project(maps.permute(0, 2, 1, 3).flatten(2)))
+        told = self.told(self.level(self.statistics(bands)))
+        return torch.cat([told, self.pool(self.along(bands.transpose(1, 2)).transpose(1, 2))], dim=1)
 
 
 class Voice(nn.Module):
@@ -68,8 +78,8 @@ class Voice(nn.Module):
     def __init__(self):
         super().__init__()
         self.words, self.sound = Words(), Sound()
-        self.words_alone, self.sound_alone = nn.Linear(2 * WIDTH, 1), nn.Linear(2 * WIDTH, 1)
-        self.both = nn.Sequential(nn.Dropout(0.3), nn.Linear(4 * WIDTH, 32), nn.GELU(), nn.Linear(32, 1))
+        self.words_alone, self.sound_alone = nn.Linear(2 * WIDTH, 1), nn.Linear(3 * WIDTH, 1)
+        self.both = nn.Sequential(nn.Dropout(0.3), nn.Linear(5 * WIDTH, 32), nn.GELU(), nn.Linear(32, 1))
 
     def parts(self, features, bands):
         """Logits of both together, of Moonshine's features alone, of the spectrogram alone."""

@@ -20,7 +20,7 @@ RATE = 16000
 # Lengths of a stretch, in seconds: the shortest that the product asks about, and its window.
 SHORTEST, LONGEST = 1.0, 4.0
 # Stretches of each utterance.
-TURNS = {"grid-s1": 1, "reader": 5, "libri": 1, "urdu": 3, "piper": 3, "espeak": 2, "flite": 2, "festival": 2}
+TURNS = {"grid-s1": 1, "reader": 5, "libri": 1, "urdu": 3, "piper": 2, "espeak": 2, "flite": 2, "festival": 2}
 BATCH = 80
 # How often each way of copying is drawn, in the order of METHODS: WORLD is the dearest by far.
 SHARES = (0.1, 0.1, 0.4, 0.4)

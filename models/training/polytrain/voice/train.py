@@ -15,7 +15,7 @@ from .network import Voice
 
 BATCH = 64
 # Epochs without a gain on calibration after which it stops.
-PATIENCE = 8
+PATIENCE = 15
 
 
 class Stretches:
@@ -79,18 +79,10 @@ def batches(data, places, draw, count):
         yield np.array(group)
 
 
-def veil(bands, draw):
-    """Hides bands and moments (Park et al., 2019), and shifts the level of parts of the spectrum a little."""
+def tilt(bands, draw):
+    """Shifts the level of parts of the spectrum a little, as the equaliser's leftovers do."""
     for one in bands:
-        for _ in range(2):
-            width = int(draw.integers(0, 20))
-            start = int(draw.integers(0, bands.shape[2] - width))
-            one[:, start:start + width] = -4.0
-        width = int(draw.integers(0, max(2, bands.shape[1] // 6)))
-        start = int(draw.integers(0, bands.shape[1] - width))
-        one[start:start + width] = -4.0
-        knots = draw.normal(0, 0.5, 6)
-        one += np.interp(np.linspace(0, 5, bands.shape[2]), np.arange(6), knots).astype(np.float32)
+        one += np.interp(np.linspace(0, 5, bands.shape[2]), np.arange(6), draw.normal(0, 0.3, 6)).astype(np.float32)
     return bands
 
 
@@ -174,7 +166,7 @@ def main():
             length = min(data.encoded_count[places].min(), int(data.bands_count[places].min() / 2.4))
             length = int(min(length, draw.integers(40, 166)))
             pieces = [data.item(at, length, draw) for at in places]
-            bands = veil(np.stack([piece[1] for piece in pieces]), draw)
+            bands = tilt(np.stack([piece[1] for piece in pieces]), draw)
             encoded = np.stack([piece[0] for piece in pieces])
             encoded += draw.normal(0, 0.05, encoded.shape).astype(np.float32)
             label = torch.from_numpy(data.label[places].astype(np.float32))

@@ -21,11 +21,11 @@ const DECIMALS: f64 = 1e4;
 
 /// A judged item.
 #[derive(Clone, Copy)]
-struct Judged<'a> {
-    corpus: &'a str,
-    logit: f64,
-    manipulated: bool,
-    person: usize,
+pub(super) struct Judged<'a> {
+    pub corpus: &'a str,
+    pub logit: f64,
+    pub manipulated: bool,
+    pub person: usize,
 }
 
 /// Lines of TOML for the card.
@@ -41,11 +41,16 @@ pub fn snippet(manifest: &Manifest, runs: &[Run], bootstrap: &Bootstrap) -> Resu
             Some(Judged { corpus, logit: outcome.score()?.logit, manipulated, person })
         })
         .collect();
+    of(&judged, bootstrap)
+}
+
+/// Lines of TOML for the card, of items that were judged.
+pub(super) fn of(judged: &[Judged<'_>], bootstrap: &Bootstrap) -> Result<String> {
     let items: Vec<_> = judged.iter().map(|one| (one.logit, one.manipulated)).collect();
     let fit = Platt::fit(&items).map_err(|why| Error::Calibration(why.to_string()))?;
-    let (threshold, points) = threshold(&judged, &fit)?;
+    let (threshold, points) = threshold(judged, &fit)?;
     let calibration = Calibration { scale: round(fit.scale, 6.0), offset: round(fit.offset, 6.0), threshold };
-    Ok(text(&calibration, &points, &judged, bootstrap))
+    Ok(text(&calibration, &points, judged, bootstrap))
 }
 
 /// The largest of the 5 % points of the genuine corpora, as a probability, and all of them.

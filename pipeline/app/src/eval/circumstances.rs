@@ -24,12 +24,10 @@ pub fn about(
     took: Duration,
 ) -> Result<About> {
     let folder = eval.folder.canonicalize().unwrap_or_else(|_| eval.folder.clone());
-    let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     Ok(About {
         polygraph: env!("CARGO_PKG_VERSION").to_owned(),
         commit: commit(),
-        // RFC 3339 can write every year that a clock shows.
-        date: now.format(&Rfc3339).unwrap_or_default(),
+        date: now(),
         hardware: hardware(),
         folder: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         split,
@@ -62,8 +60,15 @@ fn terms() -> Result<String> {
     Ok(format!("{}{}", licence.terms, caveat.unwrap_or_default()))
 }
 
+/// The time of day, RFC 3339.
+pub(super) fn now() -> String {
+    let now = OffsetDateTime::now_utc().replace_nanosecond(0).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+    // RFC 3339 can write every year that a clock shows.
+    now.format(&Rfc3339).unwrap_or_default()
+}
+
 /// The commit that the elements were built from: the plugin's version ends in it.
-fn commit() -> Option<String> {
+pub(super) fn commit() -> Option<String> {
     let plugin = gst::Registry::get().find_plugin("polygraph")?;
     let version = plugin.version();
     let (_, commit) = version.split_once('-')?;
@@ -71,7 +76,7 @@ fn commit() -> Option<String> {
 }
 
 /// Processor, cores and memory, as far as the system tells.
-fn hardware() -> String {
+pub(super) fn hardware() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("unknown processor", |(_, name)| name.trim());

@@ -20,11 +20,26 @@ pub enum Condition {
     Moving(u32),
     /// The faces' boxes are off by so many per cent of their size, around their centres: a detector that errs.
     Boxes(i32),
+    /// Of voices.
+    Sound(Sound),
+}
+
+/// A way to make sound worse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// Opus at 24 kbit/s.
+    Opus24,
+    /// AAC at 64 kbit/s.
+    Aac64,
+    /// 300 to 3400 Hz and mu-law.
+    Telephone,
+    /// White noise 10 dB under the sound.
+    Noise10,
 }
 
 impl Condition {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Clean,
         Self::Qp(34),
         Self::Qp(38),
@@ -34,7 +49,20 @@ impl Condition {
         Self::Moving(38),
         Self::Boxes(10),
         Self::Boxes(-10),
+        Self::Sound(Sound::Opus24),
+        Self::Sound(Sound::Aac64),
+        Self::Sound(Sound::Telephone),
+        Self::Sound(Sound::Noise10),
     ];
+
+    /// Whether it can be done to voices, and to pictures.
+    pub fn suits(self) -> [bool; 2] {
+        match self {
+            Self::Clean => [true, true],
+            Self::Sound(_) => [true, false],
+            _ => [false, true],
+        }
+    }
 
     /// The quantiser, if pictures are encoded.
     pub fn quantizer(self) -> Option<u32> {
@@ -53,6 +81,10 @@ impl Condition {
             Self::Noise => "Gaussian noise, sigma 8 of 255".into(),
             Self::Moving(qp) => format!("stills moving through 640x360, H.264 at QP {qp}"),
             Self::Boxes(percent) => format!("as they are, faces' boxes {percent:+} %"),
+            Self::Sound(Sound::Opus24) => "Opus at 24 kbit/s".into(),
+            Self::Sound(Sound::Aac64) => "AAC at 64 kbit/s".into(),
+            Self::Sound(Sound::Telephone) => "300 to 3400 Hz, mu-law".into(),
+            Self::Sound(Sound::Noise10) => "white noise 10 dB under the sound".into(),
         }
     }
 }
@@ -66,6 +98,10 @@ impl fmt::Display for Condition {
             Self::Noise => f.write_str("noise"),
             Self::Moving(qp) => write!(f, "moving{qp}"),
             Self::Boxes(percent) => write!(f, "boxes{percent:+}"),
+            Self::Sound(Sound::Opus24) => f.write_str("opus24"),
+            Self::Sound(Sound::Aac64) => f.write_str("aac64"),
+            Self::Sound(Sound::Telephone) => f.write_str("telephone"),
+            Self::Sound(Sound::Noise10) => f.write_str("noise10db"),
         }
     }
 }

@@ -18,6 +18,8 @@ const COLUMNS: [&str; 7] = ["path", "label", "person", "corpus", "manipulation",
 const STILLS: [&str; 3] = ["jpg", "jpeg", "png"];
 /// Endings of clips.
 const CLIPS: [&str; 10] = ["mpg", "mpeg", "mp4", "m4v", "mov", "avi", "mkv", "webm", "ts", "3gp"];
+/// Endings of recordings of a voice.
+const SOUNDS: [&str; 6] = ["wav", "flac", "ogg", "mp3", "m4a", "opus"];
 /// Longest name of a person, corpus, manipulation or pair.
 const LONGEST: usize = 100;
 
@@ -29,6 +31,8 @@ pub enum Kind {
     Still,
     /// Many.
     Clip,
+    /// A voice.
+    Sound,
 }
 
 /// What items are for.
@@ -254,9 +258,11 @@ impl Row<'_> {
             Kind::Still
         } else if CLIPS.contains(&ending.as_str()) {
             Kind::Clip
+        } else if SOUNDS.contains(&ending.as_str()) {
+            Kind::Sound
         } else {
-            let known = [&STILLS[..], &CLIPS[..]].concat().join(", ");
-            return Err(self.flaw("path", format!("`{path}` is neither a still nor a clip by its ending ({known})")));
+            let known = [&STILLS[..], &CLIPS[..], &SOUNDS[..]].concat().join(", ");
+            return Err(self.flaw("path", format!("`{path}` is no still, clip or sound by its ending ({known})")));
         };
         Ok((path.to_owned(), kind))
     }

@@ -130,6 +130,8 @@ fn tasks<'a>(condition: Condition, items: &[(usize, &'a Item)]) -> Vec<Task<'a>>
     let mut tasks = Vec::new();
     for (number, item) in items {
         match item.kind {
+            // Voices go another way.
+            Kind::Sound => {}
             Kind::Clip if moving => {}
             Kind::Clip => tasks.push(Task::Clip(*number, item)),
             Kind::Still => {

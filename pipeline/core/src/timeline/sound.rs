@@ -7,11 +7,11 @@ use crate::accounting::Accounting;
 use crate::record::AudioState;
 use crate::results::{AudioResults, NetworkRef, PtsRange};
 
-/// The sound at one moment, and the network behind it.
+/// The sound at one moment, and the networks behind it.
 #[derive(Debug)]
 pub(super) struct Heard {
     pub(super) state: AudioState,
-    pub(super) network: Option<NetworkRef>,
+    pub(super) networks: Vec<NetworkRef>,
 }
 
 /// The results of sound around the pictures that wait, in order.
@@ -96,9 +96,12 @@ impl Sounds {
 }
 
 fn heard(results: &AudioResults, speech: Option<f32>) -> Heard {
+    let AudioResults { loudness, silent, synthetic, .. } = *results;
+    let activity = speech.and_then(|_| results.network.clone());
+    let voice = synthetic.and_then(|_| results.voice.clone());
     Heard {
-        state: AudioState { speech, loudness: results.loudness, silent: results.silent, synthetic: None },
-        network: speech.and_then(|_| results.network.clone()),
+        state: AudioState { speech, loudness, silent, synthetic },
+        networks: activity.into_iter().chain(voice).collect(),
     }
 }
 
