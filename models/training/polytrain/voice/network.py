@@ -1,59 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network: attentive pooling over Moonshine's features, joined with a small network over the spectrogram."""
+"""The network: attentive pooling over Moonshine's features, joined with a small network over a spectrogram's statistics.
+
+Deeper ones (two-dimensional and one-dimensional convolutions over the spectrogram) learnt the training's recordings by
+heart within minutes and were worse on calibration speakers; results/ has their figures.
+"""
 
 import torch
 from torch import nn
 
 FEATURES, CELLS = 288, 128
 WIDTH = 64
+# A statistic that lies so many deviations off says no more than that.
+FARTHEST = 5.0
 
 
-class Pool(nn.Module):
-    """Mean and deviation over time, weighed by attention (Okabe et al., 2018)."""
+class Level(nn.Module):
+    """Statistics in deviations from their mean in training."""
 
-    def __init__(self, width):
+    def __init__(self, size):
         super().__init__()
-        self.weigh = nn.Sequential(nn.Linear(width, 32), nn.Tanh(), nn.Linear(32, 1))
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("deviation", torch.ones(size))
 
-    def forward(self, sequence):
-        weight = torch.softmax(self.weigh(sequence), dim=1)
-        mean = (weight * sequence).sum(dim=1)
-        deviation = ((weight * sequence ** 2).sum(dim=1) - mean ** 2).clamp(min=1e-5).sqrt()
-        return torch.cat([mean, deviation], dim=1)
+    def forward(self, statistics):
+        level = ((statistics - self.mean) / self.deviation).clamp(-FARTHEST, FARTHEST)
+        return level + 0.3 * torch.randn_like(level) if self.training else level
 
 
 class Words(nn.Module):
-    """Over what a recogniser heard, `[batch, steps, 288]`."""
+    """What a recogniser heard, `[batch, steps, 288]`: mean and deviation weighed by attention (Okabe et al., 2018), and how
+    fast it changes. `mask` is 1 for steps that count."""
 
     def __init__(self):
         super().__init__()
-        self.project = nn.Sequential(nn.LayerNorm(FEATURES), nn.Linear(FEATURES, WIDTH), nn.GELU(), nn.Dropout(0.2))
-        self.context = nn.Conv1d(WIDTH, WIDTH, 5, padding=2)
-        self.pool = Pool(WIDTH)
+        self.weigh = nn.Sequential(nn.LayerNorm(FEATURES), nn.Linear(FEATURES, 32), nn.Tanh(), nn.Linear(32, 1))
+        nn.init.zeros_(self.weigh[3].weight)
+        self.level = Level(3 * FEATURES)
+        self.hidden = nn.Sequential(nn.Dropout(0.5), nn.Linear(3 * FEATURES, WIDTH), nn.GELU(), nn.Dropout(0.3))
 
-    def forward(self, features):
-        sequence = self.project(features)
-        sequence = sequence + nn.functional.gelu(self.context(sequence.transpose(1, 2))).transpose(1, 2)
-        return self.pool(sequence)
+    def statistics(self, features, mask=None):
+        score = self.weigh(features)
+        if mask is not None:
+            score = score + (mask.unsqueeze(2) - 1) * 1e4
+        weight = torch.softmax(score, dim=1)
+        mean = (weight * features).sum(dim=1)
+        deviation = ((weight * features ** 2).sum(dim=1) - mean ** 2).clamp(min=1e-5).sqrt()
+        step = (features[:, 1:] - features[:, :-1]).abs()
+        if mask is None:
+            change = step.mean(dim=1)
+        else:
+            change = (step * mask[:, 1:].unsqueeze(2)).sum(dim=1) / mask[:, 1:].sum(dim=1, keepdim=True)
+        return torch.cat([mean, deviation, change], dim=1)
+
+    def forward(self, features, mask=None):
+        return self.hidden(self.level(self.statistics(features, mask)))
 
 
 class Sound(nn.Module):
-    """Over the spectrogram, `[batch, rows, 128]`: what a recogniser discards.
+    """How power moves in time and across bands, out of a spectrogram `[batch, rows, 128]`: what a recogniser discards and
+    vocoders change. Not the mean spectrum itself, which tells recordings apart."""
 
-    Statistics of how power moves in time and across bands, which vocoders change, and a small network along time.
-    """
-
-    STATISTICS = 6 * CELLS + 2 * (CELLS - 1) + CELLS - 2
+    SIZE = 5 * CELLS + 2 * (CELLS - 1) + CELLS - 2
 
     def __init__(self):
         super().__init__()
-        self.level = nn.BatchNorm1d(self.STATISTICS, affine=False, momentum=0.05)
-        self.told = nn.Sequential(nn.Dropout(0.4), nn.Linear(self.STATISTICS, WIDTH), nn.GELU(), nn.Dropout(0.2))
-        self.along = nn.Sequential(
-            nn.BatchNorm1d(CELLS), nn.Conv1d(CELLS, WIDTH, 5, 2, 2), nn.GELU(), nn.Dropout(0.1),
-            nn.Conv1d(WIDTH, WIDTH, 5, 2, 2), nn.GELU(),
-        )
-        self.pool = Pool(WIDTH)
+        self.level = Level(self.SIZE)
+        self.hidden = nn.Sequential(nn.Dropout(0.5), nn.Linear(self.SIZE, WIDTH), nn.GELU(), nn.Dropout(0.3))
 
     @staticmethod
     def statistics(bands):
@@ -62,14 +74,13 @@ class Sound(nn.Module):
         both = step[:, :, 1:] - step[:, :, :-1]
         mean = bands.mean(dim=1, keepdim=True)
         return torch.cat([
-            mean.squeeze(1), ((bands - mean) ** 2).mean(dim=1).sqrt(), step.abs().mean(dim=1), (step ** 2).mean(dim=1).sqrt(),
+            ((bands - mean) ** 2).mean(dim=1).sqrt(), step.abs().mean(dim=1), (step ** 2).mean(dim=1).sqrt(),
             turn.abs().mean(dim=1), (step * step * step).mean(dim=1), across.abs().mean(dim=1), both.abs().mean(dim=1),
             bend.abs().mean(dim=1),
         ], dim=1)
 
     def forward(self, bands):
-        told = self.told(self.level(self.statistics(bands)))
-        return torch.cat([told, self.pool(self.along(bands.transpose(1, 2)).transpose(1, 2))], dim=1)
+        return self.hidden(self.level(self.statistics(bands)))
 
 
 class Voice(nn.Module):
@@ -78,16 +89,15 @@ class Voice(nn.Module):
     def __init__(self):
         super().__init__()
         self.words, self.sound = Words(), Sound()
-        self.words_alone, self.sound_alone = nn.Linear(2 * WIDTH, 1), nn.Linear(3 * WIDTH, 1)
-        self.both = nn.Sequential(nn.Dropout(0.3), nn.Linear(5 * WIDTH, 32), nn.GELU(), nn.Linear(32, 1))
+        self.words_alone, self.sound_alone = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, 1)
+        self.both = nn.Linear(2 * WIDTH, 1)
 
-    def parts(self, features, bands):
-        """Logits of both together, of Moonshine's features alone, of the spectrogram alone."""
-        words, sound = self.words(features), self.sound(bands)
-        return (
-            self.both(torch.cat([words, sound], dim=1)).squeeze(1),
-            self.words_alone(words).squeeze(1), self.sound_alone(sound).squeeze(1),
-        )
+    def parts(self, words, sound):
+        """Logits of both together, of Moonshine's features alone, of the spectrogram alone, out of their hidden layers."""
+        return [
+            logit.squeeze(1)
+            for logit in (self.both(torch.cat([words, sound], dim=1)), self.words_alone(words), self.sound_alone(sound))
+        ]
 
     def forward(self, features, bands):
-        return self.parts(features, bands)[0]
+        return self.parts(self.words(features), self.sound(bands))[0]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Trains the network on prepared stretches; stops after `--minutes`, or when calibration has not gained for a while."""
+"""Trains the network on prepared stretches: `--steps`, or `--minutes` if they come first; the best on calibration stays."""
 
 import argparse
 import json
@@ -13,9 +13,9 @@ from torch import nn
 from .corpora import CORPORA
 from .network import Voice
 
-BATCH = 64
-# Epochs without a gain on calibration after which it stops.
-PATIENCE = 15
+BATCH = 96
+# Steps between two looks at calibration; the best one stays.
+EVERY = 100
 
 
 class Stretches:
@@ -35,19 +35,23 @@ class Stretches:
     def __len__(self):
         return len(self.label)
 
-    def item(self, at, steps, draw=None):
-        """`steps` of Moonshine's features and as much of the spectrogram, from a place drawn at random."""
-        spare = self.encoded_count[at] - steps
-        start = int(draw.integers(0, spare + 1)) if draw is not None and spare > 0 else 0
-        rows = self.bands_of(steps)
-        begin = min(round(start * 2.4), self.bands_count[at] - rows)
-        encoded = self.encoded[self.encoded_at[at] + start:][:steps]
-        bands = self.bands[self.bands_at[at] + begin:][:rows]
-        return encoded.astype(np.float32), bands.astype(np.float32)
+    def features(self, places):
+        """Moonshine's features, padded, and the mask of what counts."""
+        most = int(self.encoded_count[places].max())
+        out, mask = np.zeros((len(places), most, self.encoded.shape[1]), np.float32), np.zeros((len(places), most), np.float32)
+        for row, at in enumerate(places):
+            count = self.encoded_count[at]
+            out[row, :count] = self.encoded[self.encoded_at[at]:][:count]
+            mask[row, :count] = 1
+        return torch.from_numpy(out), torch.from_numpy(mask)
 
-    @staticmethod
-    def bands_of(steps):
-        return int(steps * 2.4)
+    def spectrogram(self, at):
+        return torch.from_numpy(self.bands[self.bands_at[at]:][:self.bands_count[at]].astype(np.float32))
+
+    def statistics(self, model):
+        """Those of all spectrograms, which no training changes."""
+        with torch.no_grad():
+            return torch.cat([model.sound.statistics(self.spectrogram(at)[None]) for at in range(len(self))])
 
 
 def weights(data, places):
@@ -64,40 +68,39 @@ def weights(data, places):
     return weight
 
 
-def batches(data, places, draw, count):
-    """Batches of stretches of like length, with the copies of their genuine ones among them where there are any."""
-    twin = {}
+def batch(data, places, weight, draw, twins):
+    """Stretches drawn by their weight, each with the copy or original of itself, if there is one."""
+    chosen = draw.choice(places, size=BATCH, p=weight)
+    return np.unique(np.concatenate([chosen, *(twins[data.corpus[at], data.name[at]] for at in chosen)]))
+
+
+def twins_of(data, places):
+    twins = {}
     for at in places:
-        twin.setdefault((data.corpus[at], data.name[at]), []).append(at)
-    chosen = draw.choice(places, size=count * BATCH // 2, p=weights(data, places))
-    chosen = chosen[np.argsort(data.encoded_count[chosen] + draw.uniform(-8, 8, len(chosen)))]
-    groups = np.array_split(chosen, count)
-    for at in draw.permutation(count):
-        group = []
-        for place in groups[at]:
-            group += [place, *(other for other in twin[data.corpus[place], data.name[place]] if other != place)]
-        yield np.array(group)
+        twins.setdefault((data.corpus[at], data.name[at]), []).append(at)
+    return twins
 
 
-def tilt(bands, draw):
-    """Shifts the level of parts of the spectrum a little, as the equaliser's leftovers do."""
-    for one in bands:
-        one += np.interp(np.linspace(0, 5, bands.shape[2]), np.arange(6), draw.normal(0, 0.3, 6)).astype(np.float32)
-    return bands
+def set_levels(model, data, statistics, places):
+    """Mean and deviation of the statistics in training."""
+    with torch.no_grad():
+        words = torch.cat([model.words.statistics(*data.features(part)) for part in np.array_split(places, 40)])
+    for level, values in ((model.words.level, words), (model.sound.level, statistics[places])):
+        level.mean.copy_(values.mean(dim=0))
+        level.deviation.copy_(values.std(dim=0) + 1e-4)
 
 
-def loss_of(model, encoded, bands, label, corpus_name):
-    logits = model.parts(encoded, bands)
+def loss_of(logits, label, key):
+    """Cross entropy, and that a copy lies above its own original."""
     target = label * 0.95 + 0.025
     loss = sum(part * nn.functional.binary_cross_entropy_with_logits(logit, target)
-               for part, logit in zip((1.0, 0.4, 0.4), logits))
-    pairs = [(at, other) for at in range(len(label)) for other in range(at + 1, len(label))
-             if corpus_name[at] == corpus_name[other] and label[at] != label[other]]
+               for part, logit in zip((1.0, 0.5, 0.5), logits))
+    genuine = {name: at for at, name in enumerate(key) if label[at] == 0}
+    pairs = [(at, genuine[name]) for at, name in enumerate(key) if label[at] == 1 and name in genuine]
     if pairs:
-        first, second = map(list, zip(*pairs))
-        for part, logit in zip((0.5, 0.2, 0.2), logits):
-            gap = (logit[first] - logit[second]) * (label[first] - label[second])
-            loss = loss + part * nn.functional.softplus(1.0 - gap).mean()
+        copies, originals = map(list, zip(*pairs))
+        for part, logit in zip((0.3, 0.15, 0.15), logits):
+            loss = loss + part * nn.functional.softplus(1.0 - logit[copies] + logit[originals]).mean()
     return loss
 
 
@@ -112,22 +115,20 @@ def eer(genuine, fake):
     return float((false_alarm[at] + missed[at]) / 2)
 
 
-def scores(model, data, places):
+def scores(model, data, statistics, places):
     """`[stretches, 3]`: logits of both, words and sound."""
     model.eval()
     out = []
     with torch.no_grad():
-        for at in places:
-            steps = min(data.encoded_count[at], int(data.bands_count[at] / 2.4))
-            encoded, bands = data.item(at, steps)
-            parts = model.parts(torch.from_numpy(encoded)[None], torch.from_numpy(bands)[None])
-            out.append([float(part) for part in parts])
-    return np.array(out)
+        for part in np.array_split(places, max(1, len(places) // 100)):
+            sound = model.sound.hidden(model.sound.level(statistics[part]))
+            out.append(torch.stack(model.parts(model.words(*data.features(part)), sound), dim=1))
+    return torch.cat(out).numpy()
 
 
-def measure(model, data, places):
+def measure(model, data, statistics, places):
     """EER of each genuine corpus, against all synthesisers and against its own copies; `[both, words, sound]` each."""
-    found = scores(model, data, places)
+    found = scores(model, data, statistics, places)
     label, corpus, genuine = data.label[places], data.corpus[places], data.genuine_corpus[places]
     told = {}
     for name in sorted(set(corpus[label == 0])):
@@ -142,7 +143,8 @@ def main():
     parser.add_argument("--shards", type=Path, nargs="+", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=20)
-    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without", nargs="*", default=[], help="corpora or synthesisers to leave out of training")
     args = parser.parse_args()
@@ -153,41 +155,37 @@ def main():
     print(sum(p.numel() for p in model.parameters()), "parameters;", len(data), "stretches", flush=True)
     train = np.flatnonzero((data.fold == "train") & ~np.isin(data.corpus, args.without))
     held = np.flatnonzero(data.fold == "calibration")
-    optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.02)
+    statistics = data.statistics(model)
+    set_levels(model, data, statistics, train)
+    weight, twins = weights(data, train), twins_of(data, train)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.3)
     args.out.mkdir(parents=True, exist_ok=True)
-    begin, best, since, log, average = time.time(), 9.0, 0, [], None
-    steps = max(1, len(train) // BATCH)
-    while time.time() - begin < args.minutes * 60 and since < PATIENCE:
+    begin, best, log, average = time.time(), 9.0, [], None
+    for step in range(args.steps):
+        if time.time() - begin > args.minutes * 60:
+            break
         model.train()
-        total, left = 0.0, 1 - (time.time() - begin) / (args.minutes * 60)
         for group in optimiser.param_groups:
-            group["lr"] = args.rate * max(0.03, left)
-        for places in batches(data, train, draw, steps):
-            length = min(data.encoded_count[places].min(), int(data.bands_count[places].min() / 2.4))
-            length = int(min(length, draw.integers(40, 166)))
-            pieces = [data.item(at, length, draw) for at in places]
-            bands = tilt(np.stack([piece[1] for piece in pieces]), draw)
-            encoded = np.stack([piece[0] for piece in pieces])
-            encoded += draw.normal(0, 0.05, encoded.shape).astype(np.float32)
-            label = torch.from_numpy(data.label[places].astype(np.float32))
-            names = [f"{data.corpus[at]}/{data.name[at]}" for at in places]
-            loss = loss_of(model, torch.from_numpy(encoded), torch.from_numpy(bands), label, names)
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 2.0)
-            optimiser.step()
-            total += float(loss.detach())
-            weight = {name: value.detach().clone() for name, value in model.state_dict().items()}
-            average = weight if average is None else {
-                name: value.lerp(weight[name], 0.02) if value.is_floating_point() else weight[name]
-                for name, value in average.items()}
+            group["lr"] = args.rate * (1 - step / args.steps) + 1e-5
+        places = batch(data, train, weight, draw, twins)
+        sound = model.sound.hidden(model.sound.level(statistics[places]))
+        logits = model.parts(model.words(*data.features(places)), sound)
+        label = torch.from_numpy(data.label[places].astype(np.float32))
+        loss = loss_of(logits, label, [f"{data.corpus[at]}/{data.name[at]}" for at in places])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        now = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        average = now if average is None else {name: value.lerp(now[name], 0.02) for name, value in average.items()}
+        if (step + 1) % EVERY:
+            continue
         kept = {name: value.clone() for name, value in model.state_dict().items()}
         model.load_state_dict(average)
-        told = measure(model, data, held)
+        told = measure(model, data, statistics, held)
         mean = float(np.nanmean([value[0] for value in told.values()]))
-        log.append({"minutes": round((time.time() - begin) / 60, 2), "loss": round(total / steps, 4), "mean": mean, **told})
+        minutes = round((time.time() - begin) / 60, 2)
+        log.append({"step": step + 1, "minutes": minutes, "loss": round(float(loss.detach()), 4), "mean": round(mean, 4), **told})
         print(json.dumps(log[-1]), flush=True)
-        since = 0 if mean < best else since + 1
         if mean < best:
             best = mean
             torch.save(average, args.out / "weights.pt")
