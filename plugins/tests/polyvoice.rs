@@ -6,7 +6,7 @@ mod sound;
 
 use gst_check::Harness;
 use gstpolygraph::meta::audio_results;
-use polygraph_core::results::{AudioResults, Loudness};
+use polygraph_core::results::{AudioResults, Loudness, Synthetic, VoiceReasonNot};
 use sound::{buffer, decode, media, noise, sine};
 
 struct Voice {
@@ -140,6 +140,51 @@ fn speech_is_found_where_it_is_and_its_windows_join() {
     let spoken = windows.iter().filter(|window| window.p > 0.5).count() as f32 / windows.len() as f32;
     assert!((0.6..0.95).contains(&spoken), "{spoken} of the windows");
     assert!(windows[..30].iter().all(|window| window.p < 0.5), "the recording starts with a second of silence");
+}
+
+/// What is known of the voice with each buffer.
+fn voices(results: &[AudioResults]) -> Vec<Synthetic> {
+    results.iter().filter_map(|result| result.synthetic).collect()
+}
+
+#[test]
+fn a_voice_is_judged_once_a_second_was_spoken_and_then_each_second() {
+    let speech = decode(&media("two_cities.wav"));
+    let mut voice = Voice::new("format=F32LE", 16_000, 1, true);
+    let results = voice.push(&speech[..16_000 * 10]);
+    let judged = voices(&results);
+    let first = results.iter().position(|result| result.synthetic.is_some_and(|found| found.logit.is_some()));
+    assert!((50..250).contains(&first.expect("it is judged")), "{first:?}");
+    let mut logits: Vec<f32> = judged.iter().filter_map(|found| found.logit).collect();
+    logits.dedup();
+    assert!((6..=10).contains(&logits.len()), "10 s of a reader were judged {} times", logits.len());
+    let last = judged.last().expect("it is judged");
+    assert!(last.reason_not.is_none() && last.logit.is_some_and(f32::is_finite), "{last:?}");
+    let networks: Vec<_> = results.iter().filter_map(|result| result.voice.as_ref()).map(|it| &*it.name).collect();
+    assert_eq!((networks.len(), networks[0]), (results.len(), "voice-forensics"));
+}
+
+#[test]
+fn what_is_no_clear_voice_is_not_judged_and_says_why() {
+    let speech = decode(&media("two_cities.wav"));
+    let changed = |factor: f32| speech[..16_000 * 6].iter().map(|s| (s * factor).clamp(-1.0, 1.0)).collect::<Vec<_>>();
+    for (sound, why) in [
+        (noise(16_000 * 6, true, 0.3), VoiceReasonNot::TooLittleSpeech),
+        (changed(0.01), VoiceReasonNot::TooQuiet),
+        (changed(60.0), VoiceReasonNot::Clipped),
+    ] {
+        let mut voice = Voice::new("format=F32LE", 16_000, 1, true);
+        let judged = voices(&voice.push(&sound));
+        assert!(judged.iter().any(|found| found.reason_not == Some(why)), "{why:?}: {:?}", judged.last());
+        assert!(judged.iter().all(|found| found.logit.is_none()), "{why:?} was judged");
+    }
+}
+
+#[test]
+fn without_speech_activity_no_voice_is_judged() {
+    let mut voice = Voice::new("format=F32LE", 16_000, 1, false);
+    let results = voice.push(&decode(&media("beckett.wav"))[..16_000 * 4]);
+    assert!(results.iter().all(|result| result.synthetic.is_none() && result.voice.is_none()));
 }
 
 #[test]

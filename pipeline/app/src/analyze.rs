@@ -162,12 +162,17 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
 
 /// Says what signs of manipulation are worth, to whoever has just read of some.
 fn caveat(outputs: &Outputs) {
+    let report = outputs.report();
     let found = |judged: &Judged| judged.verdict == Verdict::SignsFound;
-    if !outputs.report().tracks().any(|track| track.manipulation.as_ref().is_some_and(found)) {
-        return;
-    }
-    if let Ok(card) = polygraph_models::card(polygraph_models::forensics::CARD) {
-        println!("  What these signs are worth: {}", card.quality.note);
+    let face = report.tracks().any(|track| track.manipulation.as_ref().is_some_and(found));
+    let voice = report.voice().is_some_and(|voice| voice.verdict == Verdict::SignsFound);
+    for (card, what) in [
+        (face.then_some(polygraph_models::forensics::CARD), "signs in faces"),
+        (voice.then_some(polygraph_models::voice::CARD), "signs of a synthetic voice"),
+    ] {
+        if let Some(Ok(card)) = card.map(polygraph_models::card) {
+            println!("  What {what} are worth: {}", card.quality.note);
+        }
     }
 }
 

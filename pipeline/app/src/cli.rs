@@ -117,7 +117,8 @@ pub struct Eval {
     #[arg(long, value_name = "DIR", required_unless_present = "calibrate")]
     pub out: Option<PathBuf>,
     /// What is done to the pictures, one run each, with commas between: clean, qp34, qp38, qp42 (H.264 at that
-    /// quantiser), half (half the size and back), noise, moving38 (stills moving through a 640x360 picture, H.264)
+    /// quantiser), half (half the size and back), noise, moving38 (stills moving through a 640x360 picture, H.264);
+    /// or to voices: clean, opus24, aac64, telephone, noise10db
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "clean")]
     pub conditions: Vec<Condition>,
     /// Take at most so many items of each corpus and label

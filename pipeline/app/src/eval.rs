@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `polygraph eval`: the shipped analysers over a folder of labelled items, and a report of how good they are. The
-//! folder is described in `eval/README.md`.
+//! `polygraph eval`: the shipped analysers over a folder of labelled items, faces or voices, and a report of how good they
+//! are. The folder is described in `eval/README.md`.
 
 mod baselines;
 mod calibrate;

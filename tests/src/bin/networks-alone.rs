@@ -4,7 +4,7 @@
 //! usage: `networks-alone WAVE PICTURES FACES`
 //!
 //! `WAVE` is 16 kHz mono sound as raw f32; every window of it goes through Silero, and Moonshine hears what the
-//! policy of streaming recognition asks for. BlazeFace looks at `PICTURES` pictures, and the network for faces at
+//! policy of streaming recognition asks for, and the network for voices what `polyvoice` would ask it. BlazeFace looks at `PICTURES` pictures, and the network for faces at
 //! `FACES` crops of one: their cost doesn't depend on what they show. Prints the runs of each network, and the speech that they followed from, as JSON.
 
 use std::{env, error::Error, fs, path::Path, sync::Arc};
@@ -12,6 +12,7 @@ use std::{env, error::Error, fs, path::Path, sync::Arc};
 use polygraph_core::{
     results::{PtsRange, SpeechWindow},
     transcription::{self, Hypothesis, JobKind, Settings, Transcriber},
+    voice::{self, Turn, VoiceOptions},
 };
 use polygraph_models::{
     Engine, Provider,
@@ -20,6 +21,7 @@ use polygraph_models::{
     moonshine::{self, Recogniser},
     picture::{Matrix, Picture, PixelFormat},
     silero::{VoiceActivity, WINDOW},
+    voice::{Stretch, VoiceForensics},
 };
 
 const WIDTH: usize = 1280;
@@ -40,6 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut listener = Listener {
         activity: VoiceActivity::load(&engine)?,
         recogniser: Recogniser::load(&engine)?,
+        forensics: VoiceForensics::load(&engine)?,
+        voice: voice::Listener::new(VoiceOptions::default(), None),
         transcriber: Transcriber::new(Settings::default()),
         utterances: 0,
         speech_samples: 0,
@@ -79,6 +83,8 @@ fn look(engine: &Arc<Engine>, pictures: u32, faces: u32) -> Result<(), Box<dyn E
 struct Listener {
     activity: VoiceActivity,
     recogniser: Recogniser,
+    forensics: VoiceForensics,
+    voice: voice::Listener,
     transcriber: Transcriber,
     utterances: u64,
     speech_samples: usize,
@@ -89,7 +95,12 @@ impl Listener {
         for (index, window) in (0..).zip(wave.as_chunks::<WINDOW>().0) {
             let pts = PtsRange { start_ns: index * WINDOW_NS, end_ns: (index + 1) * WINDOW_NS };
             self.transcriber.push_sound(pts.start_ns, window);
-            self.transcriber.push_speech(SpeechWindow { pts, p: self.activity.push(window)? });
+            let p = self.activity.push(window)?;
+            if let Some(Turn::Judge(stretch)) = self.voice.hear(pts, window, Some(p)) {
+                let logit = self.forensics.score(&Stretch::new(&stretch.samples)?)?;
+                self.voice.judged(&stretch, logit);
+            }
+            self.transcriber.push_speech(SpeechWindow { pts, p });
             self.transcribe()?;
         }
         self.transcriber.finish();

@@ -13,7 +13,6 @@ from torch import nn
 from .corpora import CORPORA
 from .network import Voice
 
-BATCH = 96
 # Steps between two looks at calibration; the best one stays.
 EVERY = 100
 
@@ -49,9 +48,11 @@ class Stretches:
         return torch.from_numpy(self.bands[self.bands_at[at]:][:self.bands_count[at]].astype(np.float32))
 
     def statistics(self, model):
-        """Those of all spectrograms, which no training changes."""
+        """Those of Moonshine's features, as attention weighs them now, and of the spectrograms, which no training changes."""
+        parts = np.array_split(np.arange(len(self)), max(1, len(self) // 100))
         with torch.no_grad():
-            return torch.cat([model.sound.statistics(self.spectrogram(at)[None]) for at in range(len(self))])
+            return (torch.cat([model.words.statistics(*self.features(part)) for part in parts]),
+                    torch.cat([model.sound.statistics(self.spectrogram(at)[None]) for at in range(len(self))]))
 
 
 def weights(data, places):
@@ -68,40 +69,18 @@ def weights(data, places):
     return weight
 
 
-def batch(data, places, weight, draw, twins):
-    """Stretches drawn by their weight, each with the copy or original of itself, if there is one."""
-    chosen = draw.choice(places, size=BATCH, p=weight)
-    return np.unique(np.concatenate([chosen, *(twins[data.corpus[at], data.name[at]] for at in chosen)]))
-
-
-def twins_of(data, places):
-    twins = {}
-    for at in places:
-        twins.setdefault((data.corpus[at], data.name[at]), []).append(at)
-    return twins
-
-
 def set_levels(model, data, statistics, places):
     """Mean and deviation of the statistics in training."""
-    with torch.no_grad():
-        words = torch.cat([model.words.statistics(*data.features(part)) for part in np.array_split(places, 40)])
-    for level, values in ((model.words.level, words), (model.sound.level, statistics[places])):
+    for level, values in zip((model.words.level, model.sound.level), (part[places] for part in statistics)):
         level.mean.copy_(values.mean(dim=0))
         level.deviation.copy_(values.std(dim=0) + 1e-4)
 
 
-def loss_of(logits, label, key):
-    """Cross entropy, and that a copy lies above its own original."""
+def loss_of(logits, label):
+    """Cross entropy of the whole and of each part alone."""
     target = label * 0.95 + 0.025
-    loss = sum(part * nn.functional.binary_cross_entropy_with_logits(logit, target)
+    return sum(part * nn.functional.binary_cross_entropy_with_logits(logit, target)
                for part, logit in zip((1.0, 0.5, 0.5), logits))
-    genuine = {name: at for at, name in enumerate(key) if label[at] == 0}
-    pairs = [(at, genuine[name]) for at, name in enumerate(key) if label[at] == 1 and name in genuine]
-    if pairs:
-        copies, originals = map(list, zip(*pairs))
-        for part, logit in zip((0.3, 0.15, 0.15), logits):
-            loss = loss + part * nn.functional.softplus(1.0 - logit[copies] + logit[originals]).mean()
-    return loss
 
 
 def eer(genuine, fake):
@@ -115,20 +94,21 @@ def eer(genuine, fake):
     return float((false_alarm[at] + missed[at]) / 2)
 
 
-def scores(model, data, statistics, places):
+def logits_of(model, words, sound):
+    """Of both, words and sound, out of their statistics."""
+    return model.parts(model.words.hidden(model.words.level(words)), model.sound.hidden(model.sound.level(sound)))
+
+
+def scores(model, statistics, places):
     """`[stretches, 3]`: logits of both, words and sound."""
     model.eval()
-    out = []
     with torch.no_grad():
-        for part in np.array_split(places, max(1, len(places) // 100)):
-            sound = model.sound.hidden(model.sound.level(statistics[part]))
-            out.append(torch.stack(model.parts(model.words(*data.features(part)), sound), dim=1))
-    return torch.cat(out).numpy()
+        return torch.stack(logits_of(model, statistics[0][places], statistics[1][places]), dim=1).numpy()
 
 
 def measure(model, data, statistics, places):
     """EER of each genuine corpus, against all synthesisers and against its own copies; `[both, words, sound]` each."""
-    found = scores(model, data, statistics, places)
+    found = scores(model, statistics, places)
     label, corpus, genuine = data.label[places], data.corpus[places], data.genuine_corpus[places]
     told = {}
     for name in sorted(set(corpus[label == 0])):
@@ -145,6 +125,7 @@ def main():
     parser.add_argument("--minutes", type=float, default=20)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--attention-steps", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--without", nargs="*", default=[], help="corpora or synthesisers to leave out of training")
     args = parser.parse_args()
@@ -157,40 +138,48 @@ def main():
     held = np.flatnonzero(data.fold == "calibration")
     statistics = data.statistics(model)
     set_levels(model, data, statistics, train)
-    weight, twins = weights(data, train), twins_of(data, train)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.3)
+    weight = weights(data, train)
     args.out.mkdir(parents=True, exist_ok=True)
     begin, best, log, average = time.time(), 9.0, [], None
-    for step in range(args.steps):
-        if time.time() - begin > args.minutes * 60:
-            break
-        model.train()
-        for group in optimiser.param_groups:
-            group["lr"] = args.rate * (1 - step / args.steps) + 1e-5
-        places = batch(data, train, weight, draw, twins)
-        sound = model.sound.hidden(model.sound.level(statistics[places]))
-        logits = model.parts(model.words(*data.features(places)), sound)
-        label = torch.from_numpy(data.label[places].astype(np.float32))
-        loss = loss_of(logits, label, [f"{data.corpus[at]}/{data.name[at]}" for at in places])
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        now = {name: value.detach().clone() for name, value in model.state_dict().items()}
-        average = now if average is None else {name: value.lerp(now[name], 0.02) for name, value in average.items()}
-        if (step + 1) % EVERY:
-            continue
-        kept = {name: value.clone() for name, value in model.state_dict().items()}
-        model.load_state_dict(average)
-        told = measure(model, data, statistics, held)
-        mean = float(np.nanmean([value[0] for value in told.values()]))
-        minutes = round((time.time() - begin) / 60, 2)
-        log.append({"step": step + 1, "minutes": minutes, "loss": round(float(loss.detach()), 4), "mean": round(mean, 4), **told})
-        print(json.dumps(log[-1]), flush=True)
-        if mean < best:
-            best = mean
-            torch.save(average, args.out / "weights.pt")
-        model.load_state_dict(kept)
-        (args.out / "log.json").write_text(json.dumps(log, indent=1))
+    # First on what pooling without attention gives, then all of it together, slowly.
+    for attention, steps, rate, size in ((False, args.steps, args.rate, 256), (True, args.attention_steps, args.rate / 5, 128)):
+        optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=0.3)
+        if attention and average is not None:
+            model.load_state_dict(torch.load(args.out / "weights.pt", weights_only=True))
+            average = None
+        for step in range(steps):
+            if time.time() - begin > args.minutes * 60:
+                break
+            model.train()
+            for group in optimiser.param_groups:
+                group["lr"] = rate * (1 - step / steps) + 1e-5
+            places = draw.choice(train, size=size, p=weight)
+            words = model.words.statistics(*data.features(places)) if attention else statistics[0][places]
+            loss = loss_of(logits_of(model, words, statistics[1][places]), torch.from_numpy(data.label[places].astype(np.float32)))
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            now = {name: value.detach().clone() for name, value in model.state_dict().items()}
+            average = now if average is None else {name: value.lerp(now[name], 0.03) for name, value in average.items()}
+            if (step + 1) % (EVERY // 2 if attention else EVERY):
+                continue
+            kept = {name: value.clone() for name, value in model.state_dict().items()}
+            model.load_state_dict(average)
+            seen = statistics
+            if attention:
+                held_words = torch.cat([model.words.statistics(*data.features(part)).detach() for part in np.array_split(held, 5)])
+                seen = (statistics[0].clone(), statistics[1])
+                seen[0][held] = held_words
+            told = measure(model, data, seen, held)
+            mean = float(np.nanmean([value[0] for value in told.values()]))
+            log.append({"attention": attention, "step": step + 1, "minutes": round((time.time() - begin) / 60, 2),
+                        "loss": round(float(loss.detach()), 4), "mean": round(mean, 4), **told})
+            print(json.dumps(log[-1]), flush=True)
+            if mean < best:
+                best = mean
+                torch.save(average, args.out / "weights.pt")
+            model.load_state_dict(kept)
+            (args.out / "log.json").write_text(json.dumps(log, indent=1))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 use polygraph_core::{
     accounting::Counters,
     event::Epoch,
-    report::{Found, Track},
+    report::{Found, Track, Voice},
 };
 use polygraph_models::{Card, Engine, cards};
 use serde::Serialize;
@@ -37,6 +37,9 @@ pub struct Summary {
     events: u64,
     found: Found,
     tracks: Vec<Track>,
+    /// Signs of a synthetic voice; absent when nobody looked for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    voice: Option<Voice>,
     integrated_lufs: Option<f32>,
     /// Of each analyser: input = analysed + skipped + late.
     pub counters: Counters,
@@ -110,6 +113,7 @@ impl Summary {
             events: outputs.written(),
             found: report.found(),
             tracks: report.tracks().collect(),
+            voice: report.voice().cloned(),
             integrated_lufs: report.integrated_lufs(),
             counters: Counters::new(),
             network_runs: BTreeMap::new(),
