@@ -20,8 +20,7 @@ struct Example {
 fn the_product_hears_as_the_training_does() {
     let example: Example = serde_json::from_str(include_str!("data/voice/pulses.json")).unwrap();
     let sample = |at: usize| u16::from_str_radix(&example.samples[at..at + 4], 16).unwrap() as i16;
-    let samples: Vec<f32> =
-        (0..example.samples.len()).step_by(4).map(|at| f32::from(sample(at)) / 32_768.0).collect();
+    let samples: Vec<f32> = (0..example.samples.len()).step_by(4).map(|at| f32::from(sample(at)) / 32_768.0).collect();
     let stretch = Stretch::new(&samples).unwrap();
     assert_eq!(stretch.wave().len(), samples.len());
     assert_eq!(stretch.bands().len(), (samples.len() / 160 + 1) * CELLS);

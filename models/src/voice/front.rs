@@ -52,7 +52,8 @@ impl Front {
 
     fn new() -> Self {
         let mut planner = RealFftPlanner::new();
-        let hann: Vec<f32> = (0..SIZE).map(|n| (0.5 - 0.5 * (2.0 * PI * n as f64 / SIZE as f64).cos()) as f32).collect();
+        let hann: Vec<f32> =
+            (0..SIZE).map(|n| (0.5 - 0.5 * (2.0 * PI * n as f64 / SIZE as f64).cos()) as f32).collect();
         let mel = |hertz: f64| 1127.0 * (hertz / 700.0).ln_1p();
         let edge = |n: usize| {
             let at = mel(LOWEST) + (mel(HIGHEST) - mel(LOWEST)) * n as f64 / BANDS as f64;
@@ -84,7 +85,10 @@ impl Front {
                 continue;
             }
             let into = &mut out[at * HOP..at * HOP + SIZE];
-            into.iter_mut().zip(&piece).zip(&self.root).for_each(|((out, made), root)| *out += made * root / SIZE as f32);
+            into.iter_mut()
+                .zip(&piece)
+                .zip(&self.root)
+                .for_each(|((out, made), root)| *out += made * root / SIZE as f32);
         }
         let mut out = out[SIZE / 2..SIZE / 2 + sound.len()].to_vec();
         let power = out.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / out.len().max(1) as f64;
@@ -127,7 +131,8 @@ impl Front {
         let power = |value: &Complex<f32>| f64::from(value.re).powi(2) + f64::from(value.im).powi(2);
         let energies: Vec<f64> = spectra.iter().map(|spectrum| spectrum.iter().map(power).sum()).collect();
         let least = energies.iter().copied().fold(0.0, f64::max) * 10f64.powf(-PAUSE_DB / 10.0);
-        let loud: Vec<_> = spectra.iter().zip(&energies).filter(|(_, energy)| **energy >= least).map(|(it, _)| it).collect();
+        let loud: Vec<_> =
+            spectra.iter().zip(&energies).filter(|(_, energy)| **energy >= least).map(|(it, _)| it).collect();
         let level = |bins: &Range<usize>| {
             let sum: f64 = loud.iter().flat_map(|spectrum| &spectrum[bins.clone()]).map(power).sum();
             10.0 * (sum / (loud.len() * bins.len()).max(1) as f64 + 1e-12).log10()

@@ -26,13 +26,7 @@ pub struct Voice {
 
 impl Default for Voice {
     fn default() -> Self {
-        Self {
-            verdict: Verdict::NotJudged,
-            judged: 0,
-            with_signs: 0,
-            highest_p: None,
-            not_judged: BTreeMap::new(),
-        }
+        Self { verdict: Verdict::NotJudged, judged: 0, with_signs: 0, highest_p: None, not_judged: BTreeMap::new() }
     }
 }
 

@@ -28,9 +28,10 @@ fn reason(turn: &Turn) -> Option<VoiceReasonNot> {
 fn a_voice_is_judged_as_soon_as_enough_was_spoken_and_then_every_second() {
     let mut listener = listener();
     let silent = hear(&mut listener, 0, 40, Some(0.1), 0.1);
-    assert_eq!(silent.iter().map(|(n, turn)| (*n, reason(turn))).collect::<Vec<_>>(), [
-        (30, Some(VoiceReasonNot::TooLittleSpeech))
-    ]);
+    assert_eq!(
+        silent.iter().map(|(n, turn)| (*n, reason(turn))).collect::<Vec<_>>(),
+        [(30, Some(VoiceReasonNot::TooLittleSpeech))]
+    );
     let turns = hear(&mut listener, 40, 130, Some(0.9), 0.1);
     // 32 pieces of 32 ms are the first second of speech, which began at piece 40.
     let judged: Vec<_> = turns.iter().filter(|(_, turn)| matches!(turn, Turn::Judge(_))).map(|(n, _)| *n).collect();

@@ -72,7 +72,8 @@ pub fn item(item: &Item, condition: Condition, provider: Provider) -> Result<Hea
 
 /// Samples of a file, 16 kHz mono.
 fn decode(file: &Path) -> Result<Vec<f32>, String> {
-    let line = format!("filesrc name=file ! decodebin ! audioconvert ! audioresample ! {CAPS} ! appsink name=out sync=false");
+    let line =
+        format!("filesrc name=file ! decodebin ! audioconvert ! audioresample ! {CAPS} ! appsink name=out sync=false");
     let pipeline = launch(&line).map_err(|error| error.to_string())?;
     let source = pipeline.by_name("file").ok_or("there is no source")?;
     source.set_property("location", file.to_string_lossy().as_ref());
@@ -227,8 +228,7 @@ mod tests {
     fn a_judgement_outlives_the_silence_after_it() {
         let judged = Some(Synthetic { logit: Some(1.0), ..Synthetic::default() });
         let newer = Some(Synthetic { logit: Some(2.0), ..Synthetic::default() });
-        let refused =
-            Some(Synthetic { reason_not: Some(VoiceReasonNot::TooLittleSpeech), ..Synthetic::default() });
+        let refused = Some(Synthetic { reason_not: Some(VoiceReasonNot::TooLittleSpeech), ..Synthetic::default() });
         assert_eq!(later(None, refused), refused);
         assert_eq!(later(refused, judged), judged);
         assert_eq!(later(judged, refused), judged);

@@ -233,7 +233,11 @@ fn percent(estimate: Option<&Estimate>) -> String {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for measured in &self.conditions {
-            writeln!(f, "{} ({}): equal error rates in per cent, with 95 % intervals", measured.condition, measured.title)?;
+            writeln!(
+                f,
+                "{} ({}): equal error rates in per cent, with 95 % intervals",
+                measured.condition, measured.title
+            )?;
             for corpus in &measured.corpora {
                 writeln!(f, "  {}, {} genuine of {} speakers:", corpus.corpus, corpus.genuine, corpus.persons)?;
                 for against in &corpus.against {
@@ -248,7 +252,13 @@ impl fmt::Display for Report {
                 writeln!(f, "  worst corpus against kokoro: {corpus}, {}", percent(Some(&worst)))?;
             }
             for kind in &measured.kinds {
-                writeln!(f, "  found of {:16} {}, {} recordings", kind.kind, percent(kind.found.as_ref()), kind.judged)?;
+                writeln!(
+                    f,
+                    "  found of {:16} {}, {} recordings",
+                    kind.kind,
+                    percent(kind.found.as_ref()),
+                    kind.judged
+                )?;
             }
             for (what, count) in &measured.not_judged {
                 writeln!(f, "  not judged, {what}: {count}")?;
@@ -309,7 +319,8 @@ mod tests {
         let [far, near] = &measured.corpora[..] else { panic!("two corpora") };
         assert_eq!((far.genuine, near.genuine, near.persons), (40, 40, 40));
         assert_eq!(near.copies_in_order.unwrap().value, 1.0);
-        let eer = |corpus: &Corpus, kind| corpus.against.iter().find(|one| one.kind == kind).unwrap().eer.unwrap().value;
+        let eer =
+            |corpus: &Corpus, kind| corpus.against.iter().find(|one| one.kind == kind).unwrap().eer.unwrap().value;
         assert_eq!((eer(near, "copies"), eer(near, "kokoro")), (0.0, 0.0));
         assert!((eer(far, "kokoro") - 0.5).abs() < 0.26);
         assert_eq!(measured.worst("kokoro").unwrap().0, "far");
