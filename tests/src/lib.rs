@@ -11,6 +11,8 @@ pub mod consumer;
 pub mod courier;
 pub mod events;
 pub mod media;
+pub mod rtsp;
+pub mod service;
 
 use std::path::{Path, PathBuf};
 

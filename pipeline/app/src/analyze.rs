@@ -2,9 +2,8 @@
 //! `polygraph analyze`: inputs, one after the other, into events, a transcript and a summary.
 
 mod batch;
-mod complaints;
+pub(crate) mod complaints;
 mod evidence;
-mod fault;
 mod graph;
 mod input;
 mod outputs;
@@ -31,10 +30,10 @@ use polygraph_models::Engine;
 use crate::{
     cli::Analyze,
     error::{Error, Result},
+    fault,
     publish::Sender,
 };
 use graph::{Graph, Step};
-pub use graph::{discard, kind, trust_stamps};
 use input::Input;
 use outputs::Outputs;
 use progress::Progress;

@@ -17,8 +17,9 @@ use polygraph_core::results::{Heard, MOUTH_SIDE, Mouth, SpeechWindow};
 use serde::Serialize;
 
 use crate::{
-    analyze::{self, discard, trust_stamps},
+    analyze,
     error::{Error, Result},
+    graph::{self, discard, trust_stamps},
 };
 
 /// Samples a second of the sound.
@@ -146,7 +147,7 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, clip: &Arc<Mutex<Clip
     let (analyzer, clip) = (analyzer.downgrade(), clip.clone());
     source.connect_pad_added(move |source, pad| {
         let Some(bin) = analyzer.upgrade().and_downcast::<gst::Bin>() else { return };
-        let kind = analyze::kind(pad).filter(|kind| bin.static_pad(kind).is_none());
+        let kind = graph::kind(pad).filter(|kind| bin.static_pad(kind).is_none());
         let Some((kind, sink)) = kind.and_then(|kind| Some((kind, bin.request_pad_simple(kind)?))) else {
             return discard(source, pad);
         };

@@ -14,6 +14,7 @@ pub mod mouth;
 pub mod record;
 pub mod report;
 pub mod results;
+pub mod supervision;
 pub mod timeline;
 pub mod track;
 pub mod transcription;

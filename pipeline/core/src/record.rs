@@ -169,13 +169,43 @@ pub struct Stream {
 }
 
 /// The states that a stream tells of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StreamState {
-    /// The first data came.
+    /// A live stream is connected for the first time.
+    Connecting,
+    /// Pictures or sound of a live stream come.
+    Running,
+    /// Nothing new came from a live stream for a while.
+    Stalled,
+    /// A live stream broke and is connected anew, again and again.
+    Recovering,
+    /// A live stream was ended, or a file in the service is over.
+    Stopped,
+    /// The first data of a file's analysis came.
     Started,
     /// The stream came to its end.
     Ended,
-    /// An error ended it; `reason` says which and where.
+    /// An error ended it, or keeps the service from it; `reason` says which and where.
     Failed,
+}
+
+impl StreamState {
+    /// The states of a live stream, which the service knows.
+    pub const LIVE: [Self; 6] =
+        [Self::Connecting, Self::Running, Self::Stalled, Self::Recovering, Self::Failed, Self::Stopped];
+
+    /// Its name in events, the API and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Running => "running",
+            Self::Stalled => "stalled",
+            Self::Recovering => "recovering",
+            Self::Stopped => "stopped",
+            Self::Started => "started",
+            Self::Ended => "ended",
+            Self::Failed => "failed",
+        }
+    }
 }

@@ -1,30 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The pipeline of a run: `uridecodebin ! polyanalyze ! appsink`. (Not uridecodebin3: that of GStreamer 1.22 now and
-//! then loses a short file's streams at the start and stands still; seen here in one of ten files on a busy machine.)
-//! Everything is taken from one thread, by turns from
-//! the sink and from the bus; the sink's bounded queue holds the pipeline back when that thread is slower.
+//! The pipeline of a run. Everything is taken from one thread, by turns from the sink and from the bus; the sink's
+//! bounded queue holds the pipeline back when that thread is slower.
 
 use std::{
-    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use gst::prelude::*;
-use gst_app::AppSink;
 use gstpolygraph::polyforensics::Evidence;
-use polygraph_core::accounting::{Accounting, Counters};
+use polygraph_core::accounting::Counters;
 
-use super::{complaints, fault, input::Input, watch::Watch};
+use super::{complaints, input::Input, watch::Watch};
 use crate::{
     cli::Analyze,
     error::{Error, Result},
+    fault,
+    graph::{self, Analysis, Connected},
 };
 
 /// rtspsrc's own jitterbuffer waits two seconds.
 const RTSP_LATENCY_MS: u32 = 200;
-/// Records between the analysers and the disk.
-const MOST_WAITING: u32 = 256;
 /// How long a turn waits for a record.
 const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(50);
 /// After an error, for what the analysers still have in hand.
@@ -51,10 +47,7 @@ pub enum Step {
 
 /// The pipeline of a run.
 pub struct Graph {
-    pipeline: gst::Pipeline,
-    analyzer: gst::Element,
-    sink: AppSink,
-    bus: gst::Bus,
+    media: graph::Graph,
     /// What came from the decoders to the analysers.
     pub watch: Arc<Watch>,
     /// What came from the decoders and isn't analysed: a second language, subtitles.
@@ -77,19 +70,13 @@ impl Graph {
     pub fn start(input: &Input, analyze: &Analyze) -> Result<Self> {
         let failed = |error: gst::glib::BoolError| Error::GStreamer(error.message.to_string());
         let source = gst::ElementFactory::make("uridecodebin").property("uri", &input.uri).build().map_err(failed)?;
-        let analyzer = analyzer(analyze).map_err(failed)?;
-        let sink = AppSink::builder().sync(false).max_buffers(MOST_WAITING).build();
-        let pipeline = gst::Pipeline::new();
-        pipeline.add_many([&source, &analyzer, sink.upcast_ref()]).map_err(failed)?;
-        analyzer.link(&sink).map_err(failed)?;
+        set_latency(&source);
         let (watch, others) = (Watch::new(), Watch::new());
-        connect(&source, &analyzer, &watch, &others);
-        let bus = pipeline.bus().ok_or_else(|| Error::GStreamer("a pipeline has no bus".into()))?;
+        let watches = Watches { analysed: watch.clone(), others: others.clone() };
+        let analyzer = analyze.analysis().element().map_err(failed)?;
+        let media = graph::Graph::build(&source, analyzer, false, Arc::new(watches)).map_err(failed)?;
         let graph = Self {
-            pipeline,
-            analyzer,
-            sink,
-            bus,
+            media,
             watch,
             others,
             is_file: input.file.is_some(),
@@ -102,7 +89,7 @@ impl Graph {
             evidence: Vec::new(),
         };
         // A refusal is an error message on the bus, which says more than the return value.
-        let refused = graph.pipeline.set_state(gst::State::Playing).is_err();
+        let refused = graph.media.pipeline.set_state(gst::State::Playing).is_err();
         if refused && let Some(why) = graph.first_error() {
             graph.stop();
             return Err(Error::input(&input.given, why));
@@ -113,11 +100,11 @@ impl Graph {
     /// Takes what comes next.
     pub fn step(&mut self) -> Step {
         self.listen();
-        if let Some(sample) = self.sink.try_pull_sample(TURN) {
+        if let Some(sample) = self.media.sink.try_pull_sample(TURN) {
             let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok());
             return map.map_or(Step::Idle, |map| Step::Record(map.to_vec()));
         }
-        if self.sink.is_eos() {
+        if self.media.sink.is_eos() {
             // An error posted just before the end of the stream is still on the bus.
             self.listen();
             return Step::Ended(self.verdict());
@@ -132,7 +119,7 @@ impl Graph {
 
     /// Takes what the bus and the decoders say.
     fn listen(&mut self) {
-        while let Some(message) = self.bus.pop() {
+        while let Some(message) = self.media.bus.pop() {
             self.take(&message);
         }
         // A recording that begins between two key frames lacks what its first pictures refer to: no damage.
@@ -163,7 +150,7 @@ impl Graph {
                 let nothing = "there is neither video nor sound in it".to_owned();
                 self.failure.get_or_insert((nothing, Instant::now()));
             }
-            MessageView::Latency(_) => drop(self.pipeline.recalculate_latency()),
+            MessageView::Latency(_) => drop(self.media.pipeline.recalculate_latency()),
             _ => {}
         }
     }
@@ -197,7 +184,7 @@ impl Graph {
 
     /// The first error on the bus.
     fn first_error(&self) -> Option<String> {
-        let message = self.bus.pop_filtered(&[gst::MessageType::Error])?;
+        let message = self.media.bus.pop_filtered(&[gst::MessageType::Error])?;
         match message.view() {
             gst::MessageView::Error(error) => Some(fault::describe(&error.error(), &[])),
             _ => None,
@@ -207,7 +194,7 @@ impl Graph {
     /// How long a file is by what is known now: parsers of raw streams guess, and guess better as they go on.
     pub fn duration(&mut self) -> Option<gst::ClockTime> {
         if self.is_file {
-            let now = self.pipeline.query_duration().filter(|duration: &gst::ClockTime| !duration.is_zero());
+            let now = self.media.pipeline.query_duration().filter(|duration: &gst::ClockTime| !duration.is_zero());
             self.duration = now.or(self.duration);
         }
         self.duration
@@ -218,7 +205,7 @@ impl Graph {
         let states = |element: gst::Element| {
             element.factory().is_some_and(|factory| STATE_DURATION.contains(&factory.name().as_str()))
         };
-        self.pipeline.iterate_recurse().into_iter().filter_map(Result::ok).any(states)
+        self.media.pipeline.iterate_recurse().into_iter().filter_map(Result::ok).any(states)
     }
 
     /// The duration as far as it was asked for.
@@ -235,7 +222,7 @@ impl Graph {
     pub fn end_early(&mut self) {
         if !self.ended_early {
             self.ended_early = true;
-            self.pipeline.send_event(gst::event::Eos::new());
+            self.media.pipeline.send_event(gst::event::Eos::new());
         }
     }
 
@@ -246,36 +233,49 @@ impl Graph {
 
     /// The analysers' accounts so far.
     pub fn counters(&self) -> Counters {
-        let stats: gst::Structure = self.analyzer.property("stats");
-        let account = |(name, value): (&gst::glib::GStr, &gst::glib::SendValue)| {
-            let stats = value.get::<&gst::StructureRef>().ok()?;
-            Some((name.to_string(), accounting(stats)))
-        };
-        stats.iter().filter_map(account).collect()
+        self.media.counters()
     }
 
     /// Ends the pipeline.
     pub fn stop(&self) {
-        if self.pipeline.set_state(gst::State::Null).is_err() {
+        if self.media.pipeline.set_state(gst::State::Null).is_err() {
             eprintln!("polygraph: the pipeline doesn't stop in order");
         }
     }
 }
 
-fn analyzer(analyze: &Analyze) -> Result<gst::Element, gst::glib::BoolError> {
-    gst::ElementFactory::make("polyanalyze")
-        .property("analysis-fps", analyze.analysis_fps)
-        .property("tiles", analyze.tiles)
-        .property("transcript", !analyze.no_transcript)
-        .property("forensics", !analyze.no_forensics)
-        .property("evidence", analyze.keep_faces)
-        .property_from_str("provider", analyze.provider.as_str())
-        .build()
+impl Analyze {
+    /// What the command line asks to be looked and listened for.
+    fn analysis(&self) -> Analysis {
+        Analysis {
+            fps: self.analysis_fps,
+            tiles: self.tiles,
+            transcript: !self.no_transcript,
+            forensics: !self.no_forensics,
+            evidence: self.keep_faces,
+            provider: self.provider,
+        }
+    }
 }
 
-/// Gives the first stream of video and of sound to the analysers as they appear, and the others to nobody.
-fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>, others: &Arc<Watch>) {
-    trust_stamps(source);
+/// Watches what goes to the analysers, and what doesn't.
+struct Watches {
+    analysed: Arc<Watch>,
+    others: Arc<Watch>,
+}
+
+impl Connected for Watches {
+    fn analysed(self: Arc<Self>, _kind: &'static str, sink: &gst::Pad) {
+        self.analysed.attach(sink);
+    }
+
+    fn left(self: Arc<Self>, pad: &gst::Pad) {
+        self.others.attach(pad);
+    }
+}
+
+/// A camera's latency, when the source is one.
+fn set_latency(source: &gst::Element) {
     source.connect("source-setup", false, |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         if source.has_property("latency") && source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
@@ -283,69 +283,4 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, watch: &Arc<Watch>, o
         }
         None
     });
-    let (analyzer, watch, others) = (analyzer.downgrade(), watch.clone(), others.clone());
-    source.connect_pad_added(move |source, pad| {
-        let Some(analyzer) = analyzer.upgrade() else { return };
-        let kind = kind(pad).filter(|kind| analyzer.static_pad(kind).is_none());
-        let Some(kind) = kind else {
-            // A pad that nobody takes would end the whole stream as not linked.
-            others.attach(pad);
-            discard(source, pad);
-            return;
-        };
-        let Some(sink) = analyzer.request_pad_simple(kind) else { return }; // It has said why on the bus.
-        watch.attach(&sink);
-        if let Err(error) = pad.link(&sink) {
-            gst::element_error!(source, gst::CoreError::Pad, ["{kind} can't be analysed: {error}"]);
-        }
-    });
-    source.connect_no_more_pads(move |source| {
-        let pads = source.src_pads();
-        if !pads.iter().any(|pad| kind(pad).is_some()) {
-            gst::element_error!(source, gst::StreamError::WrongType, ["there is neither video nor sound in it"]);
-        }
-    });
-}
-
-/// Has the demuxer of MPEG program streams believe the stamps of pictures and sound, and not the multiplexer's clock: where
-/// that steps in mid-file, as in most clips of the GRID corpus, it would tear a hole into both.
-pub fn trust_stamps(source: &gst::Element) {
-    source.connect("deep-element-added", false, |values| {
-        let added = values.get(2)?.get::<gst::Element>().ok()?;
-        if added.factory().is_some_and(|factory| factory.name() == "mpegpsdemux") {
-            added.set_property("ignore-scr", true);
-        }
-        None
-    });
-}
-
-/// Which pad of the analysers takes a decoder's pad.
-pub fn kind(pad: &gst::Pad) -> Option<&'static str> {
-    let caps = pad.current_caps().unwrap_or_else(|| pad.query_caps(None));
-    match caps.structure(0)?.name().as_str() {
-        "video/x-raw" => Some("video"),
-        "audio/x-raw" => Some("audio"),
-        _ => None,
-    }
-}
-
-/// Gives a decoder's pad to nobody.
-pub fn discard(source: &gst::Element, pad: &gst::Pad) {
-    let Some(pipeline) = source.parent().and_downcast::<gst::Bin>() else { return };
-    let sink = gst::ElementFactory::make("fakesink").property("sync", false).property("async", false).build();
-    if let Ok(sink) = sink
-        && pipeline.add(&sink).is_ok()
-        && sink.sync_state_with_parent().is_ok()
-        && let Some(target) = sink.static_pad("sink")
-        && let Err(error) = pad.link(&target)
-    {
-        gst::warning!(gst::CAT_RUST, obj = source, "{} is left unlinked: {error}", pad.name());
-    }
-}
-
-fn accounting(stats: &gst::StructureRef) -> Accounting {
-    let count = |name: &str| stats.get::<u64>(name).unwrap_or_default();
-    let skipped: BTreeMap<_, _> =
-        stats.fields().filter_map(|name| Some((name.strip_prefix("skipped-")?.to_owned(), count(name)))).collect();
-    Accounting { input: count("input"), analysed: count("analysed"), skipped, late: count("late") }
 }

@@ -8,6 +8,8 @@ use std::sync::{
 
 use gst::prelude::*;
 
+use crate::graph::stream_time;
+
 /// Counts what passes the pads it is attached to.
 #[derive(Debug)]
 pub struct Watch {
@@ -62,9 +64,4 @@ impl Watch {
         let count = self.damaged.load(Ordering::Relaxed);
         (count > 0).then(|| (count, self.damaged_ns.load(Ordering::Relaxed)))
     }
-}
-
-fn stream_time(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<gst::ClockTime> {
-    let event = pad.sticky_event::<gst::event::Segment>(0)?;
-    event.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)
 }

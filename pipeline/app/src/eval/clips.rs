@@ -17,8 +17,8 @@ use super::{
     outcome::{Outcome, Seen},
 };
 use crate::{
-    analyze::discard,
     error::{Error, Result},
+    graph,
 };
 
 /// What lies behind this is not looked at: a hostile file may have no end.
@@ -89,7 +89,7 @@ fn source(chain: &Chain, uri: &str) -> Result<Arc<AtomicU64>> {
                 }
             }
             // A pad that nobody takes would end the whole stream as not linked.
-            None => discard(decoder, pad),
+            None => graph::discard(decoder, pad),
         }
     });
     let queue = queue.downgrade();

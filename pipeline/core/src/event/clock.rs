@@ -14,6 +14,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 pub enum ClockSource {
     /// The time at which the first data of the epoch arrived, plus PTS.
     Arrival,
+    /// The sender's clock, by the RTCP sender reports of an RTP stream.
+    RtcpSr,
     /// The file's modification time plus PTS: stable from run to run, and no time of recording.
     File,
 }
@@ -51,6 +53,11 @@ impl Epoch {
     /// The epoch of a live source that was connected at `now_ns`; `name` is a fresh ULID.
     pub fn of_connection(name: String, now_ns: u64) -> Self {
         Self { name, source: ClockSource::Arrival, wall_start_ns: now_ns }
+    }
+
+    /// A better source of wall time is known from here on: the wall clock may step, PTS doesn't.
+    pub fn set_clock(&mut self, source: ClockSource, wall_start_ns: u64) {
+        (self.source, self.wall_start_ns) = (source, wall_start_ns);
     }
 
     /// The clock of what is shown at `pts_ns`.

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, fmt};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::clock::{Clock, Epoch, rfc3339};
+use super::clock::{Clock, ClockSource, Epoch, rfc3339};
 use crate::record::{Frame, Record, Shot, Stream, Transcript};
 
 /// What an event tells of.
@@ -144,6 +144,11 @@ impl Numbering {
     /// For an epoch that begins.
     pub fn new(stream: StreamId, epoch: Epoch) -> Self {
         Self { stream, epoch, last: BTreeMap::new() }
+    }
+
+    /// Where wall time comes from, from the next event on.
+    pub fn set_clock(&mut self, source: ClockSource, wall_start_ns: u64) {
+        self.epoch.set_clock(source, wall_start_ns);
     }
 
     /// The event of a record. Records of a kind come in order of their time, as elements give them.

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The command `polygraph`: analyse files and streams, evaluate, keep the networks, replay events, look at the machine.
+//!
+//! It is a library so that tests reach [`supervise`] without a process between; `main.rs` is one call.
+
+mod analyze;
+mod cli;
+mod doctor;
+mod error;
+mod eval;
+mod fault;
+pub mod graph;
+mod models;
+mod publish;
+mod replay;
+mod senses;
+pub mod supervise;
+mod topics;
+
+use std::process::ExitCode;
+
+/// Does what the command line says, and tells users in one line what went wrong.
+pub fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("polygraph: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The thread of a stream: takes what its pipeline gives, asks the machine what to do, and does it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use polygraph_core::event::{ClockSource, Epoch, Numbering};
+use polygraph_core::record::{Record, Stream};
+use polygraph_core::supervision::{Break, Do, Machine, Seen};
+use ulid::Ulid;
+
+use super::account::Shared;
+use super::connection::{Connection, Taken};
+use super::{Sink, Wanted};
+
+/// How long a turn waits for something to happen.
+const TURN: Duration = Duration::from_millis(50);
+/// Records that are taken in one turn at most, so that the bus is heard as well.
+const MOST_RECORDS: usize = 64;
+
+pub(super) struct Driver {
+    wanted: Wanted,
+    sink: Arc<dyn Sink>,
+    shared: Arc<Shared>,
+    machine: Machine,
+    began: Instant,
+    connection: Option<Connection>,
+    /// Why there is no connection although one was to be opened.
+    refused: Option<Break>,
+    /// Of the last connection: what happens after its end belongs to its epoch.
+    numbering: Option<Numbering>,
+    clock: ClockSource,
+    /// Stream time of the last thing that is known of the epoch.
+    end_ns: u64,
+}
+
+impl Driver {
+    pub(super) fn new(wanted: Wanted, sink: Arc<dyn Sink>, shared: Arc<Shared>) -> Self {
+        let machine = Machine::new(wanted.times());
+        Self {
+            wanted,
+            sink,
+            shared,
+            machine,
+            began: Instant::now(),
+            connection: None,
+            refused: None,
+            numbering: None,
+            clock: ClockSource::Arrival,
+            end_ns: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        let mut first = true;
+        while !self.shared.is_to_stop() {
+            self.take();
+            self.step();
+            if self.shared.take(&self.machine) || first {
+                self.announce(None);
+            }
+            first = false;
+        }
+        self.close();
+        self.machine.stop(Some("it was ended".into()));
+        if self.shared.take(&self.machine) {
+            self.announce(None);
+        }
+    }
+
+    /// Takes what the pipeline has, and waits a little when that is nothing.
+    fn take(&mut self) {
+        let Some(connection) = &mut self.connection else {
+            // Nothing is connected before the machine was asked for the first time.
+            if self.numbering.is_some() {
+                self.shared.wait(TURN);
+            }
+            return;
+        };
+        connection.listen();
+        for evidence in connection.evidence() {
+            let epoch = connection.epoch();
+            self.sink.evidence(&self.wanted.id, epoch, &evidence);
+        }
+        let mut patience = TURN;
+        for _ in 0..MOST_RECORDS {
+            let Some(connection) = &mut self.connection else { return };
+            match connection.take(patience) {
+                Taken::Record(record, delay) => self.record(*record, delay),
+                Taken::Nothing => break,
+            }
+            patience = Duration::ZERO;
+        }
+        self.look_at_the_clock();
+    }
+
+    fn record(&mut self, record: Record, delay: Option<Duration>) {
+        self.look_at_the_clock();
+        let Some(numbering) = &mut self.numbering else { return };
+        let event = numbering.record(record);
+        self.sink.event(&event, delay);
+    }
+
+    /// Wall time is arrival time until the source says better.
+    fn look_at_the_clock(&mut self) {
+        let (Some(connection), Some(numbering)) = (&self.connection, &mut self.numbering) else { return };
+        self.end_ns = self.end_ns.max(connection.probe().end_ns());
+        let Some((clock, wall_start_ns)) = connection.probe().take_clock() else { return };
+        numbering.set_clock(clock, wall_start_ns);
+        self.shared.epoch(connection.epoch(), clock);
+        if std::mem::replace(&mut self.clock, clock) != clock {
+            self.announce(Some(format!("wall time comes from {} from here on", name(clock))));
+        }
+    }
+
+    /// Does what the machine says.
+    fn step(&mut self) {
+        loop {
+            let (now, seen) = (self.began.elapsed(), self.seen());
+            match self.machine.step(now, &seen, chance()) {
+                Some(Do::Connect) => self.open(),
+                Some(Do::Close) => self.close(),
+                None => return,
+            }
+        }
+    }
+
+    fn seen(&self) -> Seen {
+        match &self.connection {
+            Some(connection) => connection.seen(self.wanted.looped),
+            None => Seen { broken: self.refused.clone(), ..Seen::default() },
+        }
+    }
+
+    fn open(&mut self) {
+        let epoch = Ulid::new().to_string();
+        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let begins = Epoch::of_connection(epoch.clone(), u64::try_from(now_ns).unwrap_or(u64::MAX));
+        self.numbering = Some(Numbering::new(self.wanted.id.clone(), begins));
+        (self.clock, self.end_ns, self.refused) = (ClockSource::Arrival, 0, None);
+        self.shared.epoch(&epoch, self.clock);
+        let opened = self.sink.admit(&self.wanted).map_err(Break::Ours);
+        match opened.and_then(|uri| Connection::open(&self.wanted, &uri, epoch)) {
+            Ok(connection) => {
+                self.shared.opened(connection.analyzer(), connection.probe());
+                self.connection = Some(connection);
+            }
+            Err(why) => self.refused = Some(why),
+        }
+    }
+
+    fn close(&mut self) {
+        self.refused = None;
+        let Some(connection) = self.connection.take() else { return };
+        self.end_ns = self.end_ns.max(connection.probe().end_ns());
+        self.shared.closing();
+        if !connection.close() {
+            self.shared.abandoned();
+        }
+    }
+
+    /// Says how the stream is, as an event and to the sink.
+    fn announce(&mut self, instead: Option<String>) {
+        let status = self.shared.status();
+        if let Some(numbering) = &mut self.numbering {
+            let reason = instead.or_else(|| status.reason.clone());
+            let counters = status.counters.clone();
+            let event = numbering.stream(Stream { state: status.state, pts_ns: self.end_ns, reason, counters });
+            self.sink.event(&event, None);
+        }
+        self.sink.state(&self.wanted.id, &status);
+    }
+}
+
+fn name(clock: ClockSource) -> &'static str {
+    match clock {
+        ClockSource::Arrival => "the arrival of the data",
+        ClockSource::RtcpSr => "the sender's reports (RTCP)",
+        ClockSource::File => "the file",
+    }
+}
+
+/// From 0 to 1, drawn anew: a ULID's own chance, which is enough for jitter.
+fn chance() -> f64 {
+    (Ulid::new().random() & 0xFFFF) as f64 / f64::from(0xFFFF)
+}
