@@ -12,7 +12,6 @@ pub mod courier;
 pub mod events;
 pub mod media;
 pub mod rtsp;
-pub mod service;
 
 use std::path::{Path, PathBuf};
 
