@@ -63,7 +63,12 @@ fn what_cant_be_judged_says_why() {
         (1.0, Some(1.0), VoiceReasonNot::Clipped),
     ] {
         let turns = hear(&mut listener(), 0, 64, speech, level);
-        assert!(turns.len() >= 2 && turns.iter().all(|(_, turn)| reason(turn) == Some(why)), "{level} {speech:?}");
+        // The first hop ends 32 ms before a second was spoken.
+        let reasons: Vec<_> = turns.iter().skip(1).map(|(_, turn)| reason(turn)).collect();
+        assert!(
+            !reasons.is_empty() && reasons.iter().all(|told| *told == Some(why)),
+            "{level} {speech:?}: {reasons:?}"
+        );
     }
 }
 
@@ -92,7 +97,7 @@ fn scores_are_joined_by_what_was_spoken_and_forgotten_after_the_window() {
 fn without_a_calibration_there_is_a_logit_and_no_finding() {
     let mut listener = Listener::new(VoiceOptions::default(), None);
     let turns = hear(&mut listener, 0, 40, Some(1.0), 0.1);
-    let Some((_, Turn::Judge(stretch))) = turns.first() else { panic!("not judged") };
+    let Some((_, Turn::Judge(stretch))) = turns.last() else { panic!("not judged") };
     let found = listener.judged(stretch, 3.0);
     assert_eq!(found, Synthetic { logit: Some(3.0), ..Synthetic::default() });
 }
