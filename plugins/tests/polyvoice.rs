@@ -170,7 +170,7 @@ fn what_is_no_clear_voice_is_not_judged_and_says_why() {
     let changed = |factor: f32| speech[..16_000 * 6].iter().map(|s| (s * factor).clamp(-1.0, 1.0)).collect::<Vec<_>>();
     for (sound, why) in [
         (noise(16_000 * 6, true, 0.3), VoiceReasonNot::TooLittleSpeech),
-        (changed(0.01), VoiceReasonNot::TooQuiet),
+        (changed(0.03), VoiceReasonNot::TooQuiet),
         (changed(60.0), VoiceReasonNot::Clipped),
     ] {
         let mut voice = Voice::new("format=F32LE", 16_000, 1, true);
