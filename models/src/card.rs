@@ -6,6 +6,7 @@
 //! "Model Cards for Model Reporting" (2019), with the tensor contract added so that a program can check it.
 
 mod catalogue;
+mod lips;
 mod source;
 mod validate;
 mod worth;
@@ -14,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::{card, cards};
+pub use lips::{LipSync, LipSyncWindow};
 pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
 pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
 
@@ -54,6 +56,9 @@ pub struct Card {
     pub variants: Vec<Variant>,
     /// What its scores mean.
     pub calibration: Calibration,
+    /// What the likeness of lips and sound means; for the network that sees mouths.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lip_sync: Option<LipSync>,
     /// How good it is, as measured by us.
     pub quality: Quality,
 }
@@ -76,6 +81,8 @@ pub enum Task {
     FaceForensics,
     /// Signs that a voice was synthesised, in a stretch of speech.
     VoiceForensics,
+    /// Vectors of lips or of sound that are alike where both belong together.
+    LipSync,
 }
 
 /// Terms of use.

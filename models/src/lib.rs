@@ -10,6 +10,7 @@ pub mod check;
 pub mod engine;
 pub mod error;
 pub mod forensics;
+pub mod lips;
 pub mod moonshine;
 pub mod picture;
 pub mod silero;

@@ -9,6 +9,7 @@ mod circumstances;
 mod clips;
 mod condition;
 mod degrade;
+mod lips;
 mod manifest;
 mod moving;
 mod observe;
@@ -58,6 +59,9 @@ pub struct Setup {
 
 /// Measures, or calibrates, and writes and prints what came out.
 pub fn run(eval: &Eval) -> Result<ExitCode> {
+    if eval.folder.join(lips::LIST).exists() {
+        return lips::run(eval);
+    }
     let manifest = Manifest::read(&eval.folder)?;
     let split = if eval.calibrate { Split::Calibration } else { Split::Test };
     let chosen = choose(&manifest, split, eval.limit);

@@ -10,6 +10,7 @@ pub mod evaluation;
 pub mod event;
 pub mod forensics;
 pub mod geometry;
+pub mod lips;
 pub mod mouth;
 pub mod record;
 pub mod report;

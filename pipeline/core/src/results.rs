@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::geometry::{Point, Rect};
+use crate::lips::Bt1359;
 
 /// The version of the results' layout inside the metas; a reader refuses a newer one.
 ///
@@ -100,6 +101,9 @@ pub struct LipSync {
     /// network has no calibration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch_p: Option<f32>,
+    /// Whether viewers notice or mind the offset (ITU-R BT.1359-1), by its median over the last ten seconds; absent before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timing: Option<Bt1359>,
     /// Signs that another voice was put over the face: `mismatch_p` is at least the network's threshold.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signs: Option<bool>,

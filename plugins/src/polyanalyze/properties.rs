@@ -22,7 +22,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 20] = [
+pub(super) const HANDED: [Handed; 22] = [
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
@@ -36,6 +36,8 @@ pub(super) const HANDED: [Handed; 20] = [
     Handed { name: "lip-sync", element: "polyface", property: "mouths" },
     Handed { name: "lip-sync", element: "polyvoice", property: "keep-sound" },
     Handed { name: "forensics", element: "polyvoice", property: "synthetic" },
+    Handed { name: "lip-sync", element: "polylips", property: "lip-sync" },
+    Handed { name: "provider", element: "polylips", property: "provider" },
     Handed { name: "provider", element: "polyvoice", property: "provider" },
     Handed { name: "provider", element: "polyspeech", property: "provider" },
     Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },

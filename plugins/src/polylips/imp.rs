@@ -10,9 +10,10 @@ use gst::subclass::prelude::*;
 use polygraph_core::timeline::{self, Side};
 
 use super::output::RECORD_CAPS;
+use super::reader::{Inbox, Reader};
 use super::state::State;
 use super::{Live, SyncMode};
-use crate::analyser::{lock, stats};
+use crate::analyser::{Provider, lock, stats};
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("polylips", gst::DebugColorFlags::empty(), Some("joins what was seen with what was heard"))
@@ -29,6 +30,8 @@ struct Settings {
     stall_time: gst::ClockTime,
     max_queue: u32,
     live: Live,
+    lip_sync: bool,
+    provider: Provider,
 }
 
 impl Default for Settings {
@@ -40,6 +43,8 @@ impl Default for Settings {
             stall_time: gst::ClockTime::from_seconds(10),
             max_queue: 1024,
             live: Live::default(),
+            lip_sync: false,
+            provider: Provider::default(),
         }
     }
 }
@@ -70,11 +75,38 @@ pub struct PolyLips {
     state: Mutex<State>,
     changed: Condvar,
     since: Instant,
+    /// Only the task reads; it is never locked while anything is pushed.
+    reader: Mutex<Option<Reader>>,
 }
 
 impl PolyLips {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    pub(super) fn reader(&self) -> MutexGuard<'_, Option<Reader>> {
+        lock(&self.reader)
+    }
+
+    /// Loads the networks, where lips are to be read.
+    fn load(&self) -> Result<(), gst::StateChangeError> {
+        let (lip_sync, provider) = {
+            let settings = self.settings();
+            (settings.lip_sync, settings.provider)
+        };
+        let reader = if lip_sync { Reader::load(provider) } else { Ok(None) };
+        let reader = reader.map_err(|error| {
+            gst::element_imp_error!(
+                self,
+                gst::ResourceError::NotFound,
+                ("Lip-sync: {error}"),
+                ["`polygraph models fetch` fetches the networks and ONNX Runtime"]
+            );
+            gst::StateChangeError
+        })?;
+        self.state().inbox = reader.is_some().then(Inbox::default);
+        *self.reader() = reader;
+        Ok(())
     }
 
     fn settings(&self) -> MutexGuard<'_, Settings> {
@@ -196,6 +228,7 @@ impl ObjectSubclass for PolyLips {
             state: Mutex::new(State::new(Settings::default().join(false))),
             changed: Condvar::new(),
             since: Instant::now(),
+            reader: Mutex::default(),
         }
     }
 }
@@ -245,6 +278,22 @@ impl ObjectImpl for PolyLips {
                     .blurb("Whether the source goes on by itself and is never held back")
                     .mutable_ready()
                     .build(),
+                glib::ParamSpecBoolean::builder("lip-sync")
+                    .nick("Lip-sync")
+                    .blurb("Whether to compare lips and sound, of mouths from polyface and sound from polyvoice")
+                    .default_value(default.lip_sync)
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecEnum::builder_with_default("provider", default.provider)
+                    .nick("Provider")
+                    .blurb("ONNX Runtime execution provider of the networks for lips and sound")
+                    .mutable_ready()
+                    .build(),
+                glib::ParamSpecBoxed::builder::<gst::Structure>("lips-stats")
+                    .nick("Statistics of lips")
+                    .blurb("Pieces of pictures and sound that lips could not be read in: dropped for room, or no session free")
+                    .read_only()
+                    .build(),
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
                     .blurb("What became of the pictures: input = analysed + skipped-* + late")
@@ -270,6 +319,8 @@ impl ObjectImpl for PolyLips {
             "stall-time" => time().map(|time| settings.stall_time = time),
             "max-queue" => value.get().map(|count| settings.max_queue = count),
             "live" => value.get().map(|live| settings.live = live),
+            "lip-sync" => value.get().map(|lip_sync| settings.lip_sync = lip_sync),
+            "provider" => value.get().map(|provider| settings.provider = provider),
             _ => unimplemented!(),
         };
         drop(settings);
@@ -292,6 +343,17 @@ impl ObjectImpl for PolyLips {
             "stall-time" => settings.stall_time.nseconds().to_value(),
             "max-queue" => settings.max_queue.to_value(),
             "live" => settings.live.to_value(),
+            "lip-sync" => settings.lip_sync.to_value(),
+            "provider" => settings.provider.to_value(),
+            "lips-stats" => {
+                let state = self.state();
+                let dropped = state.inbox.as_ref().map_or(0, |inbox| inbox.dropped);
+                gst::Structure::builder("stats")
+                    .field("dropped", dropped)
+                    .field("busy", state.lips_busy)
+                    .build()
+                    .to_value()
+            }
             "stats" => stats(self.state().join.pictures()).to_value(),
             "audio-stats" => stats(self.state().join.sounds()).to_value(),
             _ => unimplemented!(),
@@ -372,7 +434,12 @@ impl ElementImpl for PolyLips {
             let settings = self.settings().join(false);
             let now = self.now();
             self.state().reset(settings, now);
+            self.load()?;
         }
-        self.parent_change_state(transition)
+        let changed = self.parent_change_state(transition)?;
+        if transition == gst::StateChange::PausedToReady {
+            *self.reader() = None;
+        }
+        Ok(changed)
     }
 }

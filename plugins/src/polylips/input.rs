@@ -80,6 +80,10 @@ impl PolyLips {
                 };
                 let mut results = results.unwrap_or_default();
                 results.transition = results.transition.map(|found| transition(&segment, found));
+                let mouths = results.faces.as_mut().and_then(|faces| faces.mouths.take());
+                if let Some((inbox, mouths)) = state.inbox.as_mut().zip(mouths) {
+                    inbox.see(running_ns, mouths);
+                }
                 let stream_ns = stream(&segment, pts.nseconds());
                 state.join.video(Picture { running_ns, stream_ns, results }, now);
             }
@@ -95,6 +99,11 @@ impl PolyLips {
                 };
                 results.pts = pts;
                 results.speech.retain_mut(|window| shift(window.pts).map(|pts| window.pts = pts).is_some());
+                results.heard.retain_mut(|heard| shift(heard.pts).map(|pts| heard.pts = pts).is_some());
+                let heard = std::mem::take(&mut results.heard);
+                if let Some(inbox) = state.inbox.as_mut().filter(|_| !heard.is_empty()) {
+                    inbox.hear(results.speech.clone(), heard);
+                }
                 state.join.audio(results, now);
             }
             Found::Audio(None) => {
@@ -179,6 +188,9 @@ impl PolyLips {
             let now = self.now();
             let first = !state.flushing();
             state.join.flush(side, now);
+            if let Some(inbox) = &mut state.inbox {
+                inbox.flush();
+            }
             if let Some(input) = state.input(side) {
                 input.flushing = true;
             }

@@ -15,6 +15,10 @@
 //! nothing moves at all. Sound that the source announces in its stream collection is waited for until its pad is
 //! linked, for two seconds at most.
 //!
+//! With `lip-sync` it also reads the lips, of the mouths that `polyface mouths=true` cut out and the sound that
+//! `polyvoice keep-sound=true` kept: each face of a frame is told whether its lips and the sound belong together, and
+//! whether it speaks.
+//!
 //! ## Example pipeline
 //!
 //! ```bash
@@ -27,6 +31,7 @@ use gst::prelude::*;
 mod imp;
 mod input;
 mod output;
+mod reader;
 mod state;
 
 pub(crate) use output::RECORD_CAPS;

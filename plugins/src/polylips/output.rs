@@ -7,6 +7,7 @@ use polygraph_core::record::Record;
 use polygraph_core::timeline::Output;
 
 use super::imp::{CAT, PolyLips};
+use super::reader::Inbox;
 use super::state::{Offset, State};
 
 /// The caps of records.
@@ -29,14 +30,19 @@ impl PolyLips {
             drop(self.wait(state, None, now));
             return;
         }
-        if let Some(output) = state.join.pop(now) {
+        if let Some(mut output) = state.join.pop(now) {
             let offset = Offset::new(output.record.pts_ns(), output.running_ns);
             let events = self.headers(&mut state, Some(offset));
             state.pushing = true;
+            let inbox = match &output.record {
+                Record::Frame(_) => state.inbox.as_mut().map(|inbox| inbox.take(output.running_ns)),
+                _ => None,
+            };
             drop(state);
             // There is room again for what is held back.
             self.wake();
-            let flow = self.push(events, &output);
+            let read = inbox.map_or(Ok(gst::FlowSuccess::Ok), |inbox| self.read(inbox, &mut output));
+            let flow = read.and_then(|_| self.push(events, &output));
             self.pushed(flow);
         } else if state.join.finished() && !state.ended {
             let mut events = self.headers(&mut state, None);
@@ -51,6 +57,28 @@ impl PolyLips {
         } else {
             let until = state.join.next_deadline();
             drop(self.wait(state, until, now));
+        }
+    }
+
+    /// Has the lips read for a frame.
+    fn read(&self, inbox: Inbox, output: &mut Output) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let (running_ns, Record::Frame(frame)) = (output.running_ns, &mut output.record) else {
+            return Ok(gst::FlowSuccess::Ok);
+        };
+        let mut reader = self.reader();
+        let Some(reader) = reader.as_mut() else { return Ok(gst::FlowSuccess::Ok) };
+        match reader.read(inbox, running_ns, frame) {
+            Ok(()) => Ok(gst::FlowSuccess::Ok),
+            Err(error @ polygraph_models::Error::Busy { .. }) => {
+                gst::warning!(CAT, imp = self, "lips not read at {running_ns} ns: {error}");
+                self.state().lips_busy += 1;
+                reader.skip();
+                Ok(gst::FlowSuccess::Ok)
+            }
+            Err(error) => {
+                gst::element_imp_error!(self, gst::LibraryError::Failed, ("Lip-sync: {error}"));
+                Err(gst::FlowError::Error)
+            }
         }
     }
 

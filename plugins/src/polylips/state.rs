@@ -3,6 +3,8 @@
 
 use polygraph_core::timeline::{Join, Settings, Side};
 
+use super::reader::Inbox;
+
 /// A linked sink pad.
 #[derive(Debug, Default)]
 pub(super) struct Input {
@@ -51,6 +53,10 @@ pub(super) struct State {
     /// A source said that it is live.
     pub(super) live: bool,
     pub(super) ended: bool,
+    /// What the lips' reader is to be given; `None` when nobody reads.
+    pub(super) inbox: Option<Inbox>,
+    /// How often no session was free to read the lips.
+    pub(super) lips_busy: u64,
 }
 
 impl State {
@@ -69,6 +75,8 @@ impl State {
             live: false,
             segment: None,
             ended: false,
+            inbox: None,
+            lips_busy: 0,
         }
     }
 

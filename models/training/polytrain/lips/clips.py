@@ -82,3 +82,15 @@ def grid(folder, positions):
     """GRID speaker 1 by sorted position modulo 10. The folder lacks the reserved position 3, so names say positions."""
     names = [line.split() for line in (Path(folder) / "positions.txt").read_text().splitlines()]
     return [clip for position, name in names if int(position) in positions for clip in read(Path(folder) / name, "grid-1")]
+
+
+def people(folder, listing, fold):
+    """Clips of the people of a list (file, person, fold, ...; tab-separated with a header) that are of a fold."""
+    found = []
+    rows = [line.rstrip("\n").split("\t") for line in Path(listing).read_text().splitlines()]
+    head = {name: at for at, name in enumerate(rows[0])}
+    for row in rows[1:]:
+        stem = Path(folder) / Path(row[head["file"]]).stem
+        if row[head["fold"]] == fold and row[head["usable"]] == "1" and stem.with_name(stem.name + ".json").exists():
+            found += read(stem, row[head["person"]], 60)
+    return found

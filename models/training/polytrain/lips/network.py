@@ -3,8 +3,8 @@
 Zisserman 2016, and Perfect Match, Chung et al. 2019). Both are convolutions over time without padding, so that a stream can
 be fed piece by piece and gets the very same vectors.
 
-Mouths `[1, T + 8, 48, 48]` in 0..255 give `[T, 128]`: vector t is of mouth t + 4. Sound `[1, T * 640 + 4320]` in -1..1 gives
-`[T, 128]`: vector t is of the 40 ms that begin at sample t * 640 + 2160.
+Mouths `[1, T + 8, 48, 48]` in 0..255 give `[T, 128]`: vector t is of mouth t + 4. Sound `[1, T * 640 + 3520]` in -1..1 gives
+`[T, 128]`: vector t is of the 40 ms that begin at sample t * 640 + 1760.
 """
 
 import math
@@ -16,8 +16,10 @@ from torch.nn import functional
 SIZE = 128
 MOUTH_CONTEXT = 8
 """Mouths beyond those that get a vector."""
-SOUND_CONTEXT = 4320
-"""Samples beyond those that get a vector: 27 frames of 10 ms."""
+SOUND_CONTEXT = 3520
+"""Samples beyond those that get a vector."""
+SOUND_LEAD = 1760
+"""Samples before the first step that gets a vector."""
 BANDS, FRAME, HOP = 40, 320, 160
 
 
@@ -26,9 +28,8 @@ class MouthNet(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first = nn.Conv3d(1, 32, (5, 3, 3), (1, 2, 2), (0, 1, 1), bias=False)
         self.trunk = nn.Sequential(
-            nn.BatchNorm2d(32), nn.ReLU(),
+            nn.Conv2d(5, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
             nn.Conv2d(32, 48, 3, 2, 1, bias=False), nn.BatchNorm2d(48), nn.ReLU(),
             nn.Conv2d(48, 64, 3, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
             nn.Conv2d(64, 96, 3, 2, 1, bias=False), nn.BatchNorm2d(96), nn.ReLU(),
@@ -39,12 +40,14 @@ class MouthNet(nn.Module):
     def forward(self, mouths):
         """`[B,T+8,48,48]` -> `[B,T,128]` of length 1."""
         batch, count = mouths.shape[:2]
-        # Light and camera are the same all through a piece.
-        level = mouths.mean((1, 2, 3), keepdim=True)
-        spread = (mouths - level).pow(2).mean((1, 2, 3), keepdim=True).sqrt()
-        seen = self.first(((mouths - level) / (spread + 4)).unsqueeze(1))
-        seen = seen.transpose(1, 2).reshape(batch * (count - 4), 32, 24, 24)
-        vectors = self.time(self.trunk(seen).view(batch, count - 4, 192).transpose(1, 2))
+        # Each by itself: a piece of a stream has to give what the whole would.
+        level = mouths.mean((2, 3), keepdim=True)
+        spread = (mouths - level).pow(2).mean((2, 3), keepdim=True).sqrt()
+        mouths = (mouths - level) / (spread + 4)
+        # Five neighbours as channels: cheaper than a convolution in three dimensions.
+        stacks = torch.stack([mouths[:, at : at + count - 4] for at in range(5)], 2).flatten(0, 1)
+        seen = self.trunk(stacks.contiguous(memory_format=torch.channels_last))
+        vectors = self.time(seen.view(batch, count - 4, 192).transpose(1, 2))
         return functional.normalize(vectors.transpose(1, 2), dim=2)
 
 
@@ -93,9 +96,7 @@ class SoundNet(nn.Module):
         )
 
     def forward(self, sound):
-        """`[B,T*640+4320]` -> `[B,T,128]` of length 1."""
-        mel = self.mel(sound)
-        # The level of the recording says nothing.
-        mel = mel - mel.mean((1, 2), keepdim=True)
+        """`[B,T*640+3520]` -> `[B,T,128]` of length 1."""
+        mel = (self.mel(sound) + 4) / 4
         seen = self.trunk(mel.unsqueeze(1)).flatten(1, 2)
         return functional.normalize(self.time(seen).transpose(1, 2), dim=2)

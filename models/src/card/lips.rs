@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the likeness of lips and sound means.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// What the likeness of lips and sound means, as fixed on calibration clips.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LipSync {
+    /// For each length of window that is judged.
+    pub windows: Vec<LipSyncWindow>,
+    /// From this probability on lips and sound don't belong together.
+    pub threshold: f32,
+    /// From this probability on that they do, over three seconds, the face speaks.
+    pub speaking: f32,
+    /// Mean motion of a mouth, in parts of its contrast, under which it is still.
+    pub still: f32,
+}
+
+/// One length of window.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LipSyncWindow {
+    /// Its length in seconds: 1, 3 or 6.
+    pub seconds: u32,
+    /// Factor of the confidence, under 0: the probability of a mismatch is `sigmoid(scale * confidence + offset)`.
+    pub scale: f32,
+    /// Added to the scaled confidence.
+    pub offset: f32,
+    /// From this confidence on the offset can be believed.
+    pub least_confidence: f32,
+}
+
+impl LipSync {
+    /// What is wrong with its numbers, if anything.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        for (what, p) in [("threshold", self.threshold), ("speaking", self.speaking)] {
+            if !(0.0..=1.0).contains(&p) {
+                return Err(format!("lip_sync: {what} {p} isn't within 0..1"));
+            }
+        }
+        if !(self.still.is_finite() && self.still >= 0.0) {
+            return Err(format!("lip_sync: still {} is no motion", self.still));
+        }
+        for window in &self.windows {
+            let LipSyncWindow { seconds, scale, offset, least_confidence } = *window;
+            if ![1, 3, 6].contains(&seconds) {
+                return Err(format!("lip_sync: windows have 1, 3 or 6 seconds, not {seconds}"));
+            }
+            if !(scale < 0.0 && [scale, offset, least_confidence].iter().all(|number| number.is_finite())) {
+                return Err(format!("lip_sync: the window of {seconds} s needs finite numbers, and a scale under 0"));
+            }
+        }
+        Ok(())
+    }
+}

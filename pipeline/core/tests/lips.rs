@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Lips and sound, with vectors made by hand: a sound is a walk of random vectors, and a mouth sees the same walk.
+#![allow(clippy::unwrap_used, reason = "a panic in a test's helper is the report too")]
+
+use polygraph_core::lips::{self, Bt1359, Calibration, SIZE, Told, Vector, WINDOWS, Watch, WindowCalibration};
+use polygraph_core::results::{LipSync, SyncReasonNot};
+use proptest::prelude::*;
+
+/// A vector of length 1 that only its number decides.
+fn vector(number: i64) -> Vector {
+    let mut state = (number as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut values = [0.0; SIZE];
+    for value in &mut values {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *value = (state >> 40) as f32 / (1 << 24) as f32 - 0.5;
+    }
+    let length = values.iter().map(|value| value * value).sum::<f32>().sqrt();
+    values.map(|value| value / length)
+}
+
+fn calibration() -> Calibration {
+    let window = |steps| Some(WindowCalibration { steps, scale: -20.0, offset: 6.0, least_confidence: 0.4 });
+    Calibration { windows: WINDOWS.map(window), threshold: 0.9, speaking: 0.9, still: 0.05 }
+}
+
+/// What somebody shows: the step of the sound that their mouth belongs to, and how much it moves.
+#[derive(Clone, Copy)]
+struct Shown {
+    track: u64,
+    late: i64,
+    motion: f32,
+}
+
+const IN_SYNC: Shown = Shown { track: 1, late: 0, motion: 0.3 };
+/// Nobody's sound.
+const FOREIGN: i64 = 100_000;
+
+/// Steps `0..count` of sound and mouths, told every fifth step.
+fn run(watch: &mut Watch, steps: std::ops::Range<i64>, speech: f32, shown: &[Shown]) -> Told {
+    let tracks: Vec<u64> = shown.iter().map(|shown| shown.track).collect();
+    let mut told = Told::default();
+    for step in steps {
+        watch.hear(step, vector(step));
+        watch.speech(step, speech);
+        for Shown { track, late, motion } in shown {
+            watch.see(*track, step, vector(step + late));
+            watch.moved(*track, step, *motion);
+        }
+        if step % 5 == 0 {
+            told = watch.tell(&tracks, step);
+        }
+    }
+    told
+}
+
+fn of(told: &Told, track: u64) -> (LipSync, Option<bool>) {
+    told.faces.iter().find(|(of, ..)| *of == track).map(|(_, sync, speaking)| (*sync, *speaking)).unwrap()
+}
+
+#[test]
+fn the_windows_grow_with_what_was_seen() {
+    let mut watch = Watch::new(calibration());
+    let brief = of(&run(&mut watch, 0..15, 1.0, &[IN_SYNC]), 1).0;
+    assert_eq!(brief.reason_not, Some(SyncReasonNot::TooBrief));
+    let lengths: Vec<u64> =
+        [15..31, 31..76, 76..151].map(|steps| of(&run(&mut watch, steps, 1.0, &[IN_SYNC]), 1).0.window_ns).into();
+    assert_eq!(lengths, [1_000_000_000, 3_000_000_000, 6_000_000_000]);
+}
+
+#[test]
+fn nobody_speaks_then_nothing_is_said() {
+    let told = run(&mut Watch::new(calibration()), 0..101, 0.1, &[IN_SYNC]);
+    let (sync, speaking) = of(&told, 1);
+    assert_eq!((sync.reason_not, speaking), (Some(SyncReasonNot::NoSpeech), None));
+    assert_eq!((told.speaker, told.no_visible_speech), (None, None));
+}
+
+#[test]
+fn a_still_portrait_under_a_voice_does_not_speak() {
+    let portrait = Shown { late: FOREIGN, motion: 0.01, ..IN_SYNC };
+    let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[portrait]);
+    let (sync, speaking) = of(&told, 1);
+    assert_eq!((sync.reason_not, sync.signs, speaking), (Some(SyncReasonNot::StillMouth), None, Some(false)));
+    assert_eq!((told.speaker, told.no_visible_speech), (None, Some(true)));
+}
+
+#[test]
+fn anothers_voice_is_a_mismatch() {
+    let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[Shown { late: FOREIGN, ..IN_SYNC }]);
+    let (sync, speaking) = of(&told, 1);
+    assert_eq!((sync.signs, sync.offset_ms, speaking), (Some(true), None, Some(false)));
+}
+
+#[test]
+fn of_two_faces_the_one_that_fits_speaks() {
+    let other = Shown { track: 2, late: FOREIGN, ..IN_SYNC };
+    let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[other, IN_SYNC]);
+    assert_eq!((told.speaker, told.no_visible_speech), (Some(1), Some(false)));
+    assert_eq!((of(&told, 1).1, of(&told, 2).1), (Some(true), Some(false)));
+}
+
+#[test]
+fn an_alarm_takes_ten_seconds() {
+    let mut watch = Watch::new(calibration());
+    let late = Shown { late: -6, ..IN_SYNC };
+    assert_eq!(of(&run(&mut watch, 0..201, 1.0, &[late]), 1).0.timing, None);
+    let (sync, _) = of(&run(&mut watch, 201..301, 1.0, &[late]), 1);
+    assert_eq!(sync.timing, Some(Bt1359::Unacceptable), "{sync:?}");
+}
+
+#[test]
+fn the_limits_are_those_of_the_recommendation() {
+    let classes = [-91.0, -90.0, -46.0, -45.0, 0.0, 125.0, 126.0, 185.0, 186.0].map(Bt1359::of);
+    use Bt1359::{Detectable as D, Unacceptable as U, Undetectable as N};
+    assert_eq!(classes, [U, D, D, N, N, N, D, D, U]);
+}
+
+#[test]
+fn a_portrait_has_no_motion_and_a_lamp_is_none() {
+    let face: Vec<u8> = (0..64).map(|n| (n * 3) as u8).collect();
+    let brighter: Vec<u8> = face.iter().map(|pixel| pixel + 20).collect();
+    let shifted: Vec<u8> = face.iter().cycle().skip(5).take(64).copied().collect();
+    assert_eq!(lips::motion(&face, &face), 0.0);
+    assert!(lips::motion(&face, &brighter) < 1e-4);
+    assert!(lips::motion(&face, &shifted) > 0.1);
+    assert_eq!(lips::motion(&[7; 64], &[9; 64]), 0.0);
+}
+
+proptest! {
+    /// Whatever the offset, when sound comes and what is missing, the offset that is told is right within a step.
+    #[test]
+    fn the_offset_is_found(late in -14_i64..=14, start in 0_i64..1_000_000, lost in prop::collection::vec(0_i64..150, 0..20)) {
+        let mut watch = Watch::new(calibration());
+        for step in 0..150 {
+            if !lost.contains(&step) {
+                watch.hear(start + step, vector(start + step));
+            }
+            watch.speech(start + step, 1.0);
+            watch.see(9, start + step, vector(start + step - late));
+            watch.moved(9, start + step, 0.3);
+        }
+        let (sync, _) = of(&watch.tell(&[9], start + 149), 9);
+        let offset = sync.offset_ms.ok_or_else(|| TestCaseError::fail(format!("{sync:?}")))?;
+        // The mouth shows what was heard `late` steps before: the sound is early by as much.
+        prop_assert!((offset + late as f32 * 40.0).abs() <= 40.0, "{offset} for {late}");
+    }
+
+    /// Nothing that is brought in any order, with any hole or jump, panics or is told without a reason.
+    #[test]
+    fn any_order_is_survived(steps in prop::collection::vec((-500_i64..500, 0_u64..40, 0_u8..4), 0..300)) {
+        let mut watch = Watch::new(calibration());
+        for (step, track, what) in steps {
+            match what {
+                0 => watch.hear(step, vector(step)),
+                1 => watch.speech(step, 1.0),
+                2 => watch.see(track, step, vector(step)),
+                _ => {
+                    for (_, sync, _) in watch.tell(&[track, track + 1], step).faces {
+                        prop_assert!(sync.reason_not.is_some() != sync.signs.is_some(), "{sync:?}");
+                    }
+                }
+            }
+        }
+    }
+}
