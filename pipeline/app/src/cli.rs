@@ -65,6 +65,9 @@ pub struct Analyze {
     /// Do not look for signs of manipulation in faces
     #[arg(long)]
     pub no_forensics: bool,
+    /// Do not compare lips with the sound, nor say who speaks
+    #[arg(long)]
+    pub no_lip_sync: bool,
     /// Keep a picture of each face where it scored highest, unblurred, with a map of where it looks manipulated, in
     /// DIR/evidence
     #[arg(long, conflicts_with = "no_forensics")]

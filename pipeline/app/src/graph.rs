@@ -27,6 +27,8 @@ pub struct Analysis {
     pub transcript: bool,
     /// Look for signs of manipulation in faces.
     pub forensics: bool,
+    /// Compare lips with the sound, and tell who speaks.
+    pub lip_sync: bool,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
     /// What runs the networks.
@@ -40,6 +42,7 @@ impl Default for Analysis {
             tiles: false,
             transcript: true,
             forensics: true,
+            lip_sync: true,
             evidence: false,
             provider: Provider::default(),
         }
@@ -57,6 +60,7 @@ impl Analysis {
             .property("tiles", self.tiles)
             .property("transcript", self.transcript)
             .property("forensics", self.forensics)
+            .property("lip-sync", self.lip_sync)
             .property("evidence", self.evidence)
             .property_from_str("provider", self.provider.as_str())
             .build()

@@ -3,6 +3,7 @@
 
 mod heard;
 mod judged;
+mod synced;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,6 +13,7 @@ use crate::{record::Record, results::Face};
 
 pub use heard::Voice;
 pub use judged::{Judged, Verdict};
+pub use synced::Synced;
 
 /// Columns that a line of text may take.
 const COLUMNS: usize = 100;
@@ -56,6 +58,9 @@ pub struct Track {
     /// Signs of manipulation; absent when nobody looked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub manipulation: Option<Judged>,
+    /// Whether its lips and the sound belong together; absent when nobody compared them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lip_sync: Option<Synced>,
 }
 
 /// One face, from its first analysed picture to its last.
@@ -65,6 +70,7 @@ struct Seen {
     last_ns: u64,
     frames: u64,
     judged: Option<Judged>,
+    synced: Option<Synced>,
 }
 
 impl Seen {
@@ -75,6 +81,9 @@ impl Seen {
             (Some(judged), Some(found)) => judged.take(found),
             (None, Some(found)) => self.judged = Some(Judged::first(found)),
             (_, None) => {}
+        }
+        if let Some(found) = &face.lip_sync {
+            self.synced.get_or_insert_default().take(face, found);
         }
     }
 }
@@ -92,7 +101,8 @@ impl Report {
             Record::Frame(frame) => {
                 self.frames += 1;
                 for face in &frame.faces {
-                    let new = Seen { first_ns: frame.pts_ns, last_ns: frame.pts_ns, frames: 0, judged: None };
+                    let new =
+                        Seen { first_ns: frame.pts_ns, last_ns: frame.pts_ns, frames: 0, judged: None, synced: None };
                     self.tracks.entry(face.track).or_insert(new).take(frame.pts_ns, face);
                 }
                 let integrated = frame.audio.as_ref().and_then(|audio| audio.loudness.integrated_lufs);
@@ -117,12 +127,13 @@ impl Report {
 
     /// When each face was seen, in order of their identities.
     pub fn tracks(&self) -> impl Iterator<Item = Track> + '_ {
-        self.tracks.iter().map(|(track, Seen { first_ns, last_ns, frames, judged })| Track {
+        self.tracks.iter().map(|(track, Seen { first_ns, last_ns, frames, judged, synced })| Track {
             track: *track,
             first_ns: *first_ns,
             last_ns: *last_ns,
             pictures: *frames,
             manipulation: judged.clone(),
+            lip_sync: synced.clone(),
         })
     }
 
@@ -147,6 +158,7 @@ impl Report {
             let (first, last) = (Clock(seen.first_ns), Clock(seen.last_ns));
             write!(f, "  {first} to {last}  face {track}, in {} pictures", seen.frames)?;
             seen.judged.iter().try_for_each(|judged| write!(f, "{judged}"))?;
+            seen.synced.iter().try_for_each(|synced| write!(f, "{synced}"))?;
             writeln!(f)?;
         }
         match self.tracks.len() - long.len() {

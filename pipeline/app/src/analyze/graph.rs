@@ -252,6 +252,7 @@ impl Analyze {
             tiles: self.tiles,
             transcript: !self.no_transcript,
             forensics: !self.no_forensics,
+            lip_sync: !self.no_lip_sync,
             evidence: self.keep_faces,
             provider: self.provider,
         }

@@ -84,6 +84,7 @@ fn settings(analyze: &Analyze) -> String {
         "tiles": analyze.tiles,
         "transcript": !analyze.no_transcript,
         "forensics": !analyze.no_forensics,
+        "lip_sync": !analyze.no_lip_sync,
         "provider": analyze.provider.as_str(),
         "networks": networks,
     })
