@@ -133,7 +133,10 @@ impl Reader {
             (face.lip_sync, face.speaking) = (Some(sync), speaking);
         }
         (frame.speaker_track, frame.no_visible_speech) = (told.speaker, told.no_visible_speech);
-        frame.networks.extend(self.networks.iter().cloned());
+        // Who has no score needs no network's name.
+        if frame.faces.iter().any(|face| face.lip_sync.is_some_and(|sync| sync.confidence.is_some())) {
+            frame.networks.extend(self.networks.iter().cloned());
+        }
         Ok(())
     }
 
