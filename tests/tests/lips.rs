@@ -69,7 +69,9 @@ fn one_clip_four_ways() {
 
     let foreign = make("foreign", &format!("-i {}", other.display()));
     let sync = at_end(&foreign);
-    assert!(sync["signs"] == true && sync.get("offset_ms").is_none(), "{sync}");
+    // Three seconds are too short to be sure of a mismatch: it may be that nothing can be said.
+    assert!(sync["signs"] == true || sync["reason_not"] == "low_confidence", "{sync}");
+    assert!(sync.get("offset_ms").is_none(), "{sync}");
 
     let spoken = "flite=text='lay white by f eight please':voice=slt";
     let synthetic = make("synthetic", &format!("-f lavfi -i {}", spoken.replace(' ', "_")));

@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct LipSync {
     /// For each length of window that is judged.
     pub windows: Vec<LipSyncWindow>,
-    /// From this probability on lips and sound don't belong together.
-    pub threshold: f32,
-    /// From this probability on that they do, over three seconds, the face speaks.
+    /// From this probability on that it is the one who is heard, among all faces and nobody, a face speaks.
     pub speaking: f32,
     /// Mean motion of a mouth, in parts of its contrast, under which it is still.
     pub still: f32,
@@ -30,12 +28,15 @@ pub struct LipSyncWindow {
     pub offset: f32,
     /// From this confidence on the offset can be believed.
     pub least_confidence: f32,
+    /// From this probability of a mismatch on there are signs of one.
+    pub threshold: f32,
 }
 
 impl LipSync {
     /// What is wrong with its numbers, if anything.
     pub(super) fn validate(&self) -> Result<(), String> {
-        for (what, p) in [("threshold", self.threshold), ("speaking", self.speaking)] {
+        let thresholds = self.windows.iter().map(|window| ("threshold", window.threshold));
+        for (what, p) in thresholds.chain([("speaking", self.speaking)]) {
             if !(0.0..=1.0).contains(&p) {
                 return Err(format!("lip_sync: {what} {p} isn't within 0..1"));
             }
@@ -44,7 +45,7 @@ impl LipSync {
             return Err(format!("lip_sync: still {} is no motion", self.still));
         }
         for window in &self.windows {
-            let LipSyncWindow { seconds, scale, offset, least_confidence } = *window;
+            let LipSyncWindow { seconds, scale, offset, least_confidence, .. } = *window;
             if ![1, 3, 6].contains(&seconds) {
                 return Err(format!("lip_sync: windows have 1, 3 or 6 seconds, not {seconds}"));
             }

@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 
 use crate::results::LipSync;
 
-use face::Face;
 pub use face::motion;
+use face::{Face, Speaks};
 pub use limits::{BT1359, Bt1359};
 
 /// Length of a step in ns: 25 a second.
@@ -38,8 +38,10 @@ fn least_spoken(steps: usize) -> usize {
 
 /// From this probability on a step is speech.
 const SPEECH: f32 = 0.5;
-/// Steps for which somebody must have spoken before faces are held to be silent: 2 s.
+/// Steps through which a mouth is watched before it is held to be still: 2 s.
 const SILENT_STEPS: usize = 50;
+/// Steps of speech in the last second from which on somebody is heard: a third of it, for people pause.
+const HEARD_STEPS: usize = 8;
 
 /// A vector of length 1.
 pub type Vector = [f32; SIZE];
@@ -55,6 +57,15 @@ pub struct WindowCalibration {
     pub offset: f32,
     /// From this confidence on the offset can be believed.
     pub least_confidence: f32,
+    /// From this probability of a mismatch on there are signs of one.
+    pub threshold: f32,
+}
+
+impl WindowCalibration {
+    /// Probability that lips and sound don't belong together.
+    fn mismatch(&self, confidence: f32) -> f32 {
+        1.0 / (1.0 + (-(self.scale * confidence + self.offset)).exp())
+    }
 }
 
 /// What the networks' card says about their vectors.
@@ -62,9 +73,7 @@ pub struct WindowCalibration {
 pub struct Calibration {
     /// For each of [`WINDOWS`]; `None` where that window isn't judged.
     pub windows: [Option<WindowCalibration>; WINDOWS.len()],
-    /// From this probability of a mismatch on there are signs of one.
-    pub threshold: f32,
-    /// From this probability on that mouth and sound belong together a face is said to speak.
+    /// From this probability on that it is the one who is heard, among all faces and nobody, a face is said to speak.
     pub speaking: f32,
     /// Motion under which a mouth is still.
     pub still: f32,
@@ -175,25 +184,22 @@ impl Watch {
             *sync = face.judge(calibration, sound, step);
             found.push((at, face.speaks(calibration, sound, step)));
         }
-        let spoken = sound.spoken(step + 1, SILENT_STEPS);
-        let talking = spoken as f32 >= LEAST_SHARE * SILENT_STEPS as f32;
-        // Two who speak at once are rare, and two who look alike are not: the surer one.
-        let best =
-            found.iter().filter_map(|(at, speaks)| Some((*at, speaks.sure()?))).max_by(|a, b| a.1.total_cmp(&b.1));
+        let talking = sound.spoken(step + 1, WINDOWS[WINDOWS.len() - 1]) >= HEARD_STEPS;
+        let best = speaker(&found, calibration.speaking);
+        let silent = |speaks: &Speaks| matches!(speaks, Speaks::No | Speaks::Perhaps { never: true, .. });
         for (at, speaks) in &found {
-            told[*at].2 = match (best, speaks) {
-                (Some((speaker, _)), _) => Some(speaker == *at),
-                (None, face::Speaks::No) => Some(false),
-                (None, _) => None,
+            told[*at].2 = match best {
+                Some(speaker) => Some(speaker == *at),
+                None => silent(speaks).then_some(false),
             };
         }
-        let all_silent = found.len() == tracks.len() && found.iter().all(|(_, speaks)| *speaks == face::Speaks::No);
+        let all_silent = found.len() == tracks.len() && found.iter().all(|(_, speaks)| silent(speaks));
         let no_visible_speech = match (talking && !tracks.is_empty(), best) {
             (true, Some(_)) => Some(false),
             (true, None) if all_silent => Some(true),
             _ => None,
         };
-        Told { speaker: best.map(|(at, _)| told[at].0), faces: told, no_visible_speech }
+        Told { speaker: best.map(|at| told[at].0), faces: told, no_visible_speech }
     }
 
     /// Forgets everything, as at a seek.
@@ -216,4 +222,16 @@ impl Watch {
         let last = self.faces.len() - 1;
         &mut self.faces[last]
     }
+}
+
+/// The face that is the likeliest to be heard, if it is likely enough: one of all faces that may speak, or nobody visible. Two
+/// who speak at once are rare.
+fn speaker(found: &[(usize, Speaks)], least: f32) -> Option<usize> {
+    let odds = found.iter().filter_map(|(at, speaks)| match speaks {
+        Speaks::Perhaps { odds, .. } => Some((*at, *odds)),
+        _ => None,
+    });
+    let all: f32 = odds.clone().map(|(_, odds)| odds).sum();
+    let (best, odds) = odds.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    (odds / (1.0 + all) >= least).then_some(best)
 }

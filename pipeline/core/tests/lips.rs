@@ -21,8 +21,9 @@ fn vector(number: i64) -> Vector {
 }
 
 fn calibration() -> Calibration {
-    let window = |steps| Some(WindowCalibration { steps, scale: -20.0, offset: 6.0, least_confidence: 0.4 });
-    Calibration { windows: WINDOWS.map(window), threshold: 0.9, speaking: 0.9, still: 0.05 }
+    let window =
+        |steps| Some(WindowCalibration { steps, scale: -8.0, offset: 8.0, least_confidence: 1.2, threshold: 0.9 });
+    Calibration { windows: WINDOWS.map(window), speaking: 0.8, still: 0.05 }
 }
 
 /// What somebody shows: the step of the sound that their mouth belongs to, and how much it moves.

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use polygraph_core::lips::{self, Calibration, STEP_NS, WINDOWS, Watch, WindowCalibration};
 use polygraph_core::record::Frame;
 use polygraph_core::results::{Heard, MOUTH_SIDE, Mouth, NetworkRef, SpeechWindow};
-use polygraph_models::card::LipSync;
+use polygraph_models::card::{LipSync, LipSyncWindow};
 use polygraph_models::lips::{Lips, MOUTH_MARGIN, SOUND_MARGIN, STEP};
 use polygraph_models::{Engine, Error};
 
@@ -243,9 +243,8 @@ fn step_of(running_ns: u64) -> i64 {
 fn calibration(card: &LipSync) -> Calibration {
     let window = |steps: usize| {
         let known = card.windows.iter().find(|window| window.seconds as usize * 25 == steps)?;
-        let (scale, offset, least_confidence) = (known.scale, known.offset, known.least_confidence);
-        Some(WindowCalibration { steps, scale, offset, least_confidence })
+        let LipSyncWindow { scale, offset, least_confidence, threshold, .. } = *known;
+        Some(WindowCalibration { steps, scale, offset, least_confidence, threshold })
     };
-    let LipSync { threshold, speaking, still, .. } = *card;
-    Calibration { windows: WINDOWS.map(window), threshold, speaking, still }
+    Calibration { windows: WINDOWS.map(window), speaking: card.speaking, still: card.still }
 }

@@ -36,21 +36,16 @@ pub fn motion(before: &[u8], after: &[u8]) -> f32 {
 /// Whether a face speaks.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Speaks {
-    /// It does, with this confidence.
-    Yes(f32),
-    /// It does not: the mouth is still, or doesn't fit what is said.
+    /// It may, at these odds of fitting what is said.
+    Perhaps {
+        odds: f32,
+        /// It fits so badly that it is no speaker, whoever else there is.
+        never: bool,
+    },
+    /// It does not: the mouth is still.
     No,
     /// Nobody can tell.
     Unknown,
-}
-
-impl Speaks {
-    pub(super) fn sure(&self) -> Option<f32> {
-        match self {
-            Self::Yes(confidence) => Some(*confidence),
-            _ => None,
-        }
-    }
 }
 
 /// A step of a face.
@@ -68,7 +63,7 @@ struct Seen {
 struct Curve {
     means: [f32; OFFSETS],
     best: usize,
-    /// How far the best offset stands out over the median.
+    /// How far the best offset stands out over the median, in parts of how much likeness varies.
     confidence: f32,
 }
 
@@ -145,11 +140,13 @@ impl Face {
 
     /// The likeness over the last `count` steps; `None` when there is too little of it at any offset.
     fn curve(&self, now: i64, count: usize) -> Option<Curve> {
-        let (mut sums, mut counts) = ([0.0; OFFSETS], [0_usize; OFFSETS]);
+        let (mut sums, mut counts, mut squares) = ([0.0; OFFSETS], [0_usize; OFFSETS], 0.0);
         for seen in self.last(now, count) {
             for ((sum, count), alike) in sums.iter_mut().zip(&mut counts).zip(seen.alike) {
-                *sum += alike.unwrap_or(0.0);
-                *count += usize::from(alike.is_some());
+                let Some(alike) = alike else { continue };
+                *sum += alike;
+                squares += alike * alike;
+                *count += 1;
             }
         }
         // Sound that is late has yet to come for the newest mouths.
@@ -164,7 +161,9 @@ impl Face {
         let best = (0..OFFSETS).max_by(|a, b| means[*a].total_cmp(&means[*b]))?;
         let mut sorted = means;
         sorted.sort_by(f32::total_cmp);
-        Some(Curve { means, best, confidence: means[best] - sorted[OFFSETS / 2] })
+        let all = counts.iter().sum::<usize>() as f32;
+        let spread = (squares / all - (sums.iter().sum::<f32>() / all).powi(2)).max(1e-6).sqrt();
+        Some(Curve { means, best, confidence: (means[best] - sorted[OFFSETS / 2]) / spread })
     }
 
     /// Mean motion of the mouth over the last `count` steps; `None` when too little is known of it.
@@ -194,13 +193,13 @@ impl Face {
         if self.motion(now, steps).is_some_and(|motion| motion < calibration.still) {
             return not(steps, SyncReasonNot::StillMouth);
         }
-        self.finding(calibration, &known, &curve, now)
+        self.finding(&known, &curve, now)
     }
 
-    fn finding(&mut self, calibration: &Calibration, known: &WindowCalibration, curve: &Curve, now: i64) -> LipSync {
+    fn finding(&mut self, known: &WindowCalibration, curve: &Curve, now: i64) -> LipSync {
         let confidence = curve.confidence;
-        let p = 1.0 / (1.0 + (-(known.scale * confidence + known.offset)).exp());
-        let signs = p >= calibration.threshold;
+        let p = known.mismatch(confidence);
+        let signs = p >= known.threshold;
         let base =
             LipSync { window_ns: known.steps as u64 * STEP_NS, confidence: Some(confidence), ..LipSync::default() };
         if signs {
@@ -233,12 +232,12 @@ impl Face {
     /// Whether this face speaks.
     pub(super) fn speaks(&self, calibration: &Calibration, sound: &Sound, now: i64) -> Speaks {
         let second = WINDOWS[WINDOWS.len() - 1];
-        if sound.spoken(now + 1, second) < least_spoken(second) {
-            return Speaks::Unknown;
-        }
         let motion = self.motion(now, SILENT_STEPS).or_else(|| self.motion(now, second));
         if motion.is_some_and(|motion| motion < calibration.still) {
             return Speaks::No;
+        }
+        if sound.spoken(now + 1, second) < least_spoken(second) {
+            return Speaks::Unknown;
         }
         // A second alone says little: the mean over three, or what there is.
         let window = [SPEAKING_STEPS, second].into_iter().find_map(|steps| Some((steps, self.curve(now, steps)?)));
@@ -246,13 +245,7 @@ impl Face {
         let known =
             WINDOWS.into_iter().zip(calibration.windows).find(|(of, _)| *of == steps).and_then(|(_, known)| known);
         let Some(known) = known else { return Speaks::Unknown };
-        let p = 1.0 / (1.0 + (-(known.scale * curve.confidence + known.offset)).exp());
-        if 1.0 - p >= calibration.speaking {
-            Speaks::Yes(curve.confidence)
-        } else if p >= calibration.threshold && steps == SPEAKING_STEPS {
-            Speaks::No
-        } else {
-            Speaks::Unknown
-        }
+        let p = known.mismatch(curve.confidence);
+        Speaks::Perhaps { odds: (1.0 - p) / p.max(1e-6), never: p >= known.threshold && steps == SPEAKING_STEPS }
     }
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One clip, or the picture of one with the sound of another, through the shipped elements.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use gst::prelude::*;
 use gst_app::AppSink;
@@ -85,7 +88,7 @@ fn frames(pipeline: &gst::Pipeline, sink: &AppSink) -> Result<Vec<Frame>, String
 /// What the frames say of the face that was seen most, and of who speaks.
 fn found(frames: &[Frame]) -> Found {
     let mut found = Found::default();
-    let mut last_second = None;
+    let mut seconds = BTreeMap::new();
     for frame in frames {
         if let Some(sync) = frame.faces.first().and_then(|face| face.lip_sync) {
             found.confidence = sync.confidence.or(found.confidence);
@@ -101,13 +104,15 @@ fn found(frames: &[Frame]) -> Found {
         if let Some(face) = speaker {
             found.named[usize::from(face.rect.x + face.rect.w / 2.0 > 0.5)] += 1;
         }
+        let second = seconds.entry(frame.pts_ns / 1_000_000_000).or_insert([0_i32; 2]);
         let spoken = frame.audio.and_then(|audio| audio.speech).is_some_and(|p| p >= 0.5);
-        let second = frame.pts_ns / 1_000_000_000;
-        if spoken && last_second != Some(second) {
-            last_second = Some(second);
-            found.spoken_seconds += 1;
-            found.unseen_seconds += u32::from(frame.no_visible_speech == Some(true));
+        second[0] += if spoken { 1 } else { -1 };
+        if spoken {
+            second[1] += if frame.no_visible_speech == Some(true) { 1 } else { -1 };
         }
     }
+    // By most frames of a second, and by most of those with speech.
+    found.spoken_seconds = seconds.values().filter(|[spoken, _]| *spoken > 0).count() as u32;
+    found.unseen_seconds = seconds.values().filter(|[spoken, unseen]| *spoken > 0 && *unseen > 0).count() as u32;
     found
 }
