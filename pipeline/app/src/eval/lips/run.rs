@@ -12,7 +12,7 @@ use polygraph_core::record::{Frame, Record};
 use polygraph_models::Provider;
 
 use super::Found;
-use crate::analyze::{discard, kind, trust_stamps};
+use crate::graph::{discard, kind, trust_stamps};
 
 /// A pipeline that gives nothing for so long is given up.
 const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
