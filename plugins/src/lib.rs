@@ -13,6 +13,7 @@ mod picture;
 pub mod polyanalyze;
 pub mod polyface;
 pub mod polyforensics;
+pub mod polyfuse;
 pub mod polykafkasink;
 pub mod polylips;
 pub mod polyscene;
@@ -31,7 +32,8 @@ fn plugin_init(plugin: &gst::Plugin) -> Result<(), glib::BoolError> {
     polyspeech::register(plugin)?;
     polyanalyze::register(plugin)?;
     polykafkasink::register(plugin)?;
-    polylips::register(plugin)
+    polylips::register(plugin)?;
+    polyfuse::register(plugin)
 }
 
 /// What GStreamer's loader reads; the macro's items carry no documentation of their own.

@@ -135,6 +135,9 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
     let mut failure = ended.unwrap_or_else(|error| Some(error.to_string()));
     let counters = graph.counters();
     graph.stop();
+    if let Err(error) = outputs.end() {
+        failure.get_or_insert(error.to_string());
+    }
     if let Err(error) = tell_end(&mut outputs, &graph, failure.as_deref(), counters.clone()) {
         failure.get_or_insert(error.to_string());
     }

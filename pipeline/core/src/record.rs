@@ -4,11 +4,15 @@
 //!
 //! Times are stream time in nanoseconds: the position in a file, the time since the start of a live epoch.
 
+mod incident;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::Counters;
-use crate::results::{Face, Loudness, NetworkRef, PtsRange, Synthetic, Transition, TransitionKind};
+use crate::results::{Face, Fused, Loudness, NetworkRef, PtsRange, Synthetic, Transition, TransitionKind};
+
+pub use incident::{Evidence, EvidenceKind, EvidenceState, Incident, IncidentKind, IncidentState, Severity};
 
 /// What an element says, before it has an envelope.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +24,8 @@ pub enum Record {
     Transcript(Transcript),
     /// A shot boundary.
     Shot(Shot),
+    /// What people are to look at.
+    Incident(Incident),
 }
 
 impl Record {
@@ -29,6 +35,7 @@ impl Record {
             Self::Frame(frame) => frame.pts_ns,
             Self::Transcript(transcript) => transcript.start_ns,
             Self::Shot(shot) => shot.pts_ns,
+            Self::Incident(incident) => incident.pts_ns,
         }
     }
 }
@@ -55,6 +62,9 @@ pub struct Frame {
     pub no_visible_speech: Option<bool>,
     /// The networks behind the scores.
     pub networks: Vec<NetworkRef>,
+    /// The fused verdict of the worst face, or of a voice that is no face's; absent where there is neither.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fused: Option<Fused>,
 }
 
 /// The sound at one moment.

@@ -2,6 +2,7 @@
 //! A run in words, for people at a terminal: who was seen when, what was said, where the cuts are.
 
 mod heard;
+mod incidents;
 mod judged;
 mod synced;
 
@@ -12,6 +13,7 @@ use serde::Serialize;
 use crate::{record::Record, results::Face};
 
 pub use heard::Voice;
+pub use incidents::Told;
 pub use judged::{Judged, Verdict};
 pub use synced::Synced;
 
@@ -31,6 +33,7 @@ pub struct Report {
     cuts: Vec<u64>,
     integrated_lufs: Option<f32>,
     voice: Option<Voice>,
+    incidents: Told,
 }
 
 /// What a run found, in numbers.
@@ -42,6 +45,8 @@ pub struct Found {
     pub words: usize,
     /// Shot boundaries.
     pub cuts: usize,
+    /// Incidents.
+    pub incidents: usize,
 }
 
 /// When a face was seen, and whether it shows signs of manipulation.
@@ -116,13 +121,14 @@ impl Report {
             }
             Record::Transcript(_) => {}
             Record::Shot(shot) => self.cuts.push(shot.pts_ns),
+            Record::Incident(incident) => self.incidents.take(incident),
         }
     }
 
     /// What was found, in numbers.
     pub fn found(&self) -> Found {
         let words = self.said.iter().map(|said| said.text.split_whitespace().count()).sum();
-        Found { tracks: self.tracks.len(), words, cuts: self.cuts.len() }
+        Found { tracks: self.tracks.len(), words, cuts: self.cuts.len(), incidents: self.incidents.len() }
     }
 
     /// When each face was seen, in order of their identities.
@@ -135,6 +141,11 @@ impl Report {
             manipulation: judged.clone(),
             lip_sync: synced.clone(),
         })
+    }
+
+    /// The incidents, each as it was told last.
+    pub fn incidents(&self) -> &Told {
+        &self.incidents
     }
 
     /// Integrated loudness (EBU R 128) at the last analysed picture, LUFS.
@@ -207,6 +218,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.incidents)?;
         self.faces(f)?;
         self.speech(f)?;
         if let Some(voice) = &self.voice {
@@ -302,7 +314,7 @@ mod tests {
         ]);
         assert_eq!(
             text,
-            "Faces: 2 tracks in 2 analysed pictures\n  0:01.0 to 0:03.0  face 4, in 2 pictures\n  and 1 shorter ones\n\
+            "Incidents: 0\nFaces: 2 tracks in 2 analysed pictures\n  0:01.0 to 0:03.0  face 4, in 2 pictures\n  and 1 shorter ones\n\
              Speech: 1 utterances\n  0:02.0  half of it\nCuts: 1\n  1:01.0\n"
         );
     }

@@ -82,6 +82,9 @@ pub struct Face {
     /// The voice that is heard comes from this face; absent when nobody can tell. Only records have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speaking: Option<bool>,
+    /// The fused verdict of all senses; made where records are joined, never in a meta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fused: Option<Fused>,
 }
 
 /// Whether the lips of a face and the sound belong together, over a window that ends at the picture.
@@ -262,6 +265,137 @@ impl ReasonNot {
             Self::Compressed => "too heavily compressed",
             Self::CutOff => "cut off by the picture's edge",
             Self::TooBrief => "seen too briefly",
+        }
+    }
+}
+
+/// A kind of evidence that speaks for or against manipulation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// How the face looks: [`Manipulation`].
+    Picture,
+    /// How the voice sounds.
+    Voice,
+    /// Whether the lips and the sound belong together.
+    Mismatch,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Picture, Self::Voice, Self::Mismatch];
+
+    /// Its name in events and rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Picture => "picture",
+            Self::Voice => "voice",
+            Self::Mismatch => "mismatch",
+        }
+    }
+
+    /// Its name for people, after "most of all in".
+    pub fn in_words(self) -> &'static str {
+        match self {
+            Self::Picture => "the picture",
+            Self::Voice => "the voice",
+            Self::Mismatch => "lips that don't fit the sound",
+        }
+    }
+}
+
+/// A number for each part that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Parts {
+    /// Of [`Part::Picture`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<f32>,
+    /// Of [`Part::Voice`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub voice: Option<f32>,
+    /// Of [`Part::Mismatch`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<f32>,
+}
+
+impl Parts {
+    /// The number of a part.
+    pub fn get(&self, part: Part) -> Option<f32> {
+        match part {
+            Part::Picture => self.picture,
+            Part::Voice => self.voice,
+            Part::Mismatch => self.mismatch,
+        }
+    }
+
+    /// Sets the number of a part.
+    pub fn set(&mut self, part: Part, value: Option<f32>) {
+        match part {
+            Part::Picture => self.picture = value,
+            Part::Voice => self.voice = value,
+            Part::Mismatch => self.mismatch = value,
+        }
+    }
+
+    /// Nothing is known of any part.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Of each part the higher one.
+    pub fn highest(self, other: Self) -> Self {
+        let mut highest = self;
+        for part in Part::ALL {
+            highest.set(part, [self.get(part), other.get(part)].into_iter().flatten().reduce(f32::max));
+        }
+        highest
+    }
+
+    /// The part with the greatest number.
+    pub fn greatest(&self) -> Option<Part> {
+        let known = Part::ALL.into_iter().filter_map(|part| Some((part, self.get(part)?)));
+        known.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(part, _)| part)
+    }
+}
+
+/// What all senses together say of manipulation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Fused {
+    /// In one word.
+    pub verdict: FusedVerdict,
+    /// Probability of manipulation of any kind at even odds, 0..1; absent when no part is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub p: Option<f32>,
+    /// The probability of each part that was counted, as its network gave it.
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub parts: Parts,
+    /// How much each part counted in `p`; they add up to 1.
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub contributions: Parts,
+    /// In a frame's verdict: the track of the face that it is about; absent when it is about the sound alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub track: Option<u64>,
+}
+
+/// A verdict in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FusedVerdict {
+    /// Signs of manipulation were found.
+    Manipulated,
+    /// None were found, by a look at the face itself.
+    NoManipulationFound,
+    /// The evidence is too thin to say either.
+    Inconclusive,
+}
+
+impl FusedVerdict {
+    /// Its name in events and rules.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Manipulated => "manipulated",
+            Self::NoManipulationFound => "no_manipulation_found",
+            Self::Inconclusive => "inconclusive",
         }
     }
 }

@@ -31,6 +31,7 @@ impl From<Kind> for Topic {
             Kind::Frame => Self::Frames,
             Kind::Transcript => Self::Transcripts,
             Kind::Shot => Self::Shots,
+            Kind::Incident => Self::Incidents,
         }
     }
 }

@@ -22,6 +22,7 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 struct State {
     funnel: Option<gst::Element>,
     lips: Option<gst::Element>,
+    fuse: Option<gst::Element>,
     chains: BTreeMap<String, (gst::GhostPad, Chain)>,
     /// A source said that it is live.
     live: bool,
@@ -69,12 +70,19 @@ impl PolyAnalyze {
         if let Some(lips) = lips {
             return Ok((funnel, lips));
         }
-        let lips = make("polylips", "polylips")?;
-        self.equip(&lips);
-        bin.add(&lips)?;
-        lips.link(&funnel)?;
+        let (lips, fuse) = (make("polylips", "polylips")?, make("polyfuse", "polyfuse")?);
+        for element in [&fuse, &lips] {
+            self.equip(element);
+            bin.add(element)?;
+        }
+        lips.link(&fuse)?;
+        fuse.link(&funnel)?;
+        // What is further down first: nothing flows into what is not ready.
+        fuse.sync_state_with_parent()?;
         lips.sync_state_with_parent()?;
-        self.state().lips = Some(lips.clone());
+        let mut state = self.state();
+        (state.lips, state.fuse) = (Some(lips.clone()), Some(fuse));
+        drop(state);
         Ok((funnel, lips))
     }
 
@@ -170,7 +178,7 @@ impl PolyAnalyze {
     /// The accounts of all elements inside.
     fn stats(&self) -> gst::Structure {
         let state = self.state();
-        let lips = state.lips.clone();
+        let (lips, fuse) = (state.lips.clone(), state.fuse.clone());
         let chains = state.chains.values();
         let (elements, queues): (Vec<_>, Vec<_>) =
             chains.map(|(_, chain)| (chain.elements().cloned().collect::<Vec<_>>(), chain.queues.clone())).unzip();
@@ -179,7 +187,7 @@ impl PolyAnalyze {
         for queue in queues.iter().flatten() {
             stats.set(queue.element().name().as_str(), analyser::stats(&queue.accounts()));
         }
-        for element in elements.iter().flatten().chain(&lips) {
+        for element in elements.iter().flatten().chain(&lips).chain(&fuse) {
             for (property, suffix) in [("stats", ""), ("audio-stats", "-audio")] {
                 if element
                     .find_property(property)

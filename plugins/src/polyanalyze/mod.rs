@@ -7,8 +7,8 @@
 //!
 //! ```text
 //! video ─ queue ─ videoconvert ─ deinterlace ─ videoflip ─ polyscene ─ polyface ─ polyforensics ─┐
-//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ────────────────────────────────────────────── polylips ─ funnel ─ src
-//!                                             └ queue ─ audioconvert ─ audioresample ─ polyspeech ─────────────┘
+//! audio ─ queue ─ audioconvert ─ polyvoice ─ tee ────────────────────────────────────────────── polylips ─ polyfuse ─ funnel ─ src
+//!                                             └ queue ─ audioconvert ─ audioresample ─ polyspeech ────────────────────────┘
 //! ```
 //!
 //! From a live source the queues before the analysers lose their oldest buffers when the analysers are too slow, and

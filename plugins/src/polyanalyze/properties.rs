@@ -44,6 +44,7 @@ pub(super) const HANDED: [Handed; 22] = [
     Handed { name: "sync-mode", element: "polylips", property: "sync-mode" },
     Handed { name: "pts-tolerance", element: "polylips", property: "pts-tolerance" },
     Handed { name: "max-wait-time", element: "polylips", property: "max-wait-time" },
+    Handed { name: "fuse-voice", element: "polyfuse", property: "voice" },
     Handed { name: "live", element: "polylips", property: "live" },
 ];
 
@@ -67,6 +68,7 @@ pub(super) struct Settings {
     forensics_window: gst::ClockTime,
     evidence: bool,
     lip_sync: bool,
+    fuse_voice: bool,
 }
 
 impl Default for Settings {
@@ -90,6 +92,7 @@ impl Default for Settings {
             forensics_window: gst::ClockTime::from_nseconds(JoinOptions::default().window_ns),
             evidence: false,
             lip_sync: true,
+            fuse_voice: polygraph_core::fusion::Options::default().voice,
         }
     }
 }
@@ -115,6 +118,7 @@ impl Settings {
             "forensics-window" => self.forensics_window.nseconds().to_value(),
             "evidence" => self.evidence.to_value(),
             "lip-sync" => self.lip_sync.to_value(),
+            "fuse-voice" => self.fuse_voice.to_value(),
             _ => unimplemented!(),
         }
     }
@@ -140,6 +144,7 @@ impl Settings {
             "forensics-window" => self.forensics_window = time()?,
             "evidence" => self.evidence = value.get()?,
             "lip-sync" => self.lip_sync = value.get()?,
+            "fuse-voice" => self.fuse_voice = value.get()?,
             _ => unimplemented!(),
         }
         Ok(())
@@ -262,6 +267,12 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .blurb("Whether lips are compared with the sound, and who speaks is told")
             .default_value(default.lip_sync)
             .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("fuse-voice")
+            .nick("Fuse voice")
+            .blurb("Whether a synthetic voice counts in the fused verdict; its network is experimental")
+            .default_value(default.fuse_voice)
+            .mutable_playing()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")

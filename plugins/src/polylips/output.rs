@@ -187,6 +187,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Frame(_) => "frame",
         Record::Transcript(_) => "transcript",
         Record::Shot(_) => "shot",
+        Record::Incident(_) => "incident",
     }
 }
 

@@ -10,7 +10,8 @@ use std::{
 
 use polygraph_core::{
     event::{Event, Numbering},
-    record::{Record, Stream, Transcript},
+    incident::Incidents,
+    record::{Incident, Record, Stream, Transcript},
     report::{Found, Report},
 };
 
@@ -32,6 +33,7 @@ pub struct Outputs {
     report: Report,
     written: u64,
     pictures: Pictures,
+    incidents: Incidents,
 }
 
 struct Text {
@@ -57,11 +59,36 @@ impl Outputs {
         let mut transcript = Text::create(folder.join("transcript.vtt"))?;
         transcript.write("WEBVTT\n")?;
         let pictures = Pictures::new(folder)?;
-        Ok(Self { numbering, events, transcript, sender, report: Report::default(), written: 0, pictures })
+        Ok(Self {
+            numbering,
+            events,
+            transcript,
+            sender,
+            report: Report::default(),
+            written: 0,
+            pictures,
+            incidents: Incidents::default(),
+        })
     }
 
-    /// Writes a record.
+    /// Writes a record, and the incidents that it makes, goes on with or ends.
     pub fn record(&mut self, record: Record) -> Result<()> {
+        let incidents = self.incidents.take(&record);
+        self.write(record)?;
+        self.tell(incidents)
+    }
+
+    /// The stream is over: closes the incidents that are open.
+    pub fn end(&mut self) -> Result<()> {
+        let incidents = self.incidents.end();
+        self.tell(incidents)
+    }
+
+    fn tell(&mut self, incidents: Vec<Incident>) -> Result<()> {
+        incidents.into_iter().try_for_each(|incident| self.write(Record::Incident(incident)))
+    }
+
+    fn write(&mut self, record: Record) -> Result<()> {
         self.report.take(&record);
         if let Record::Transcript(transcript) = &record
             && transcript.is_final

@@ -50,8 +50,10 @@ impl Progress {
         let seconds = at as f64 / 1e9;
         let of = duration.map(|all| format!(" of {:.0}", all.nseconds() as f64 / 1e9)).unwrap_or_default();
         let speed = seconds / self.began.elapsed().as_secs_f64();
-        let Found { tracks, words, cuts } = found;
-        let text = format!("{seconds:.0}{of} s, {speed:.1} x real time, {tracks} faces, {words} words, {cuts} cuts");
+        let Found { tracks, words, cuts, incidents } = found;
+        let text = format!(
+            "{seconds:.0}{of} s, {speed:.1} x real time, {tracks} faces, {words} words, {cuts} cuts, {incidents} incidents"
+        );
         match &self.bar {
             Some(bar) => {
                 bar.set_length(duration.map_or(0, |all| all.mseconds()));

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 use polygraph_core::{
     accounting::Counters,
     event::Epoch,
+    record::Incident,
     report::{Found, Track, Voice},
 };
 use polygraph_models::{Card, Engine, cards};
@@ -36,6 +37,8 @@ pub struct Summary {
     speed: f64,
     events: u64,
     found: Found,
+    /// Each incident as it was told last.
+    incidents: Vec<Incident>,
     tracks: Vec<Track>,
     /// Signs of a synthetic voice; absent when nobody looked for them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +115,7 @@ impl Summary {
             speed: analysed_s / wall.as_secs_f64().max(f64::EPSILON),
             events: outputs.written(),
             found: report.found(),
+            incidents: report.incidents().iter().cloned().collect(),
             tracks: report.tracks().collect(),
             voice: report.voice().cloned(),
             integrated_lufs: report.integrated_lufs(),

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::clock::{Clock, ClockSource, Epoch, rfc3339};
-use crate::record::{Frame, Record, Shot, Stream, Transcript};
+use crate::record::{Frame, Incident, Record, Shot, Stream, Transcript};
 
 /// What an event tells of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,11 +20,13 @@ pub enum Kind {
     Transcript,
     /// A shot boundary.
     Shot,
+    /// What people are to look at.
+    Incident,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Stream, Self::Frame, Self::Transcript, Self::Shot];
+    pub const ALL: [Self; 5] = [Self::Stream, Self::Frame, Self::Transcript, Self::Shot, Self::Incident];
 
     /// Its name in ids and types.
     pub fn as_str(self) -> &'static str {
@@ -33,6 +35,7 @@ impl Kind {
             Self::Frame => "frame",
             Self::Transcript => "transcript",
             Self::Shot => "shot",
+            Self::Incident => "incident",
         }
     }
 
@@ -105,6 +108,8 @@ pub enum EventData {
     Transcript(Data<Transcript>),
     /// Of `io.polygraph.shot.v1`.
     Shot(Data<Shot>),
+    /// Of `io.polygraph.incident.v1`.
+    Incident(Data<Incident>),
 }
 
 /// An event as a JSON object, by the JSON format of CloudEvents 1.0.
@@ -161,6 +166,9 @@ impl Numbering {
                 self.event(Kind::Transcript, pts_ns, EventData::Transcript(Data { content, clock }))
             }
             Record::Shot(content) => self.event(Kind::Shot, pts_ns, EventData::Shot(Data { content, clock })),
+            Record::Incident(content) => {
+                self.event(Kind::Incident, pts_ns, EventData::Incident(Data { content, clock }))
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::envelope::{Data, Event, Kind};
-use crate::record::{Frame, Shot, Stream, Transcript};
+use crate::record::{Frame, Incident, Shot, Stream, Transcript};
 
 /// The Kafka topic of a kind of event.
 pub fn topic(kind: Kind) -> String {
@@ -20,6 +20,7 @@ pub fn of_data(kind: Kind) -> Value {
         Kind::Frame => generate::<Data<Frame>>(),
         Kind::Transcript => generate::<Data<Transcript>>(),
         Kind::Shot => generate::<Data<Shot>>(),
+        Kind::Incident => generate::<Data<Incident>>(),
     };
     schema["$id"] = json!(kind.schema());
     schema["title"] = json!(kind.event_type());
