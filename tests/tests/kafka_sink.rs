@@ -98,6 +98,7 @@ fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
     assert_eq!((rough.len(), calm.len()), (STREAMS, STREAMS));
     for (stream, seen) in &calm {
         let (delivered, wanted) = (rough[stream].len() as f64, seen.len() as f64);
-        assert!((delivered / wanted - 1.0).abs() <= 0.02, "{stream}: {delivered} of {wanted} frames");
+        // A busy machine may cost the control pictures as well; only the outage must cost none.
+        assert!(delivered >= 0.98 * wanted, "{stream}: {delivered} of {wanted} frames");
     }
 }
