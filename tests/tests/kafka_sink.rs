@@ -90,15 +90,14 @@ fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
     let mut outage = streams(&rough, &folder.path().join("rough"));
     await_line(&mut outage, "Got EOS");
     rough.resume();
+    // What is spooled is sent before the control begins: together they would cost it pictures on two cores.
+    assert!(outage.wait().unwrap().success());
     let mut control = streams(&calm, &folder.path().join("calm"));
-    for child in [&mut outage, &mut control] {
-        assert!(child.wait().unwrap().success());
-    }
+    assert!(control.wait().unwrap().success());
     let (rough, calm) = (frames(&rough), frames(&calm));
     assert_eq!((rough.len(), calm.len()), (STREAMS, STREAMS));
     for (stream, seen) in &calm {
         let (delivered, wanted) = (rough[stream].len() as f64, seen.len() as f64);
-        // A busy machine may cost the control pictures as well; only the outage must cost none.
-        assert!(delivered >= 0.98 * wanted, "{stream}: {delivered} of {wanted} frames");
+        assert!((delivered / wanted - 1.0).abs() <= 0.02, "{stream}: {delivered} of {wanted} frames");
     }
 }
