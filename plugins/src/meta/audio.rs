@@ -4,20 +4,19 @@
 use gst::glib;
 use polygraph_core::results::{AudioResults, Heard, Loudness, SpeechWindow, Synthetic, VoiceReasonNot};
 
-use super::fields::{network, read_network, read_range, write_range};
+use super::fields::{network, read_network, read_range, write_known, write_range};
 
 pub(super) fn write(results: &AudioResults, structure: &mut gst::StructureRef) {
     write_range(results.pts, structure);
     structure.set("silent", results.silent);
     structure.set("speech", gst::Array::new(results.speech.iter().map(write_window)));
     let Loudness { momentary_lufs, short_term_lufs, integrated_lufs } = results.loudness;
-    for (field, value) in
-        [("momentary-lufs", momentary_lufs), ("short-term-lufs", short_term_lufs), ("integrated-lufs", integrated_lufs)]
-    {
-        if let Some(value) = value {
-            structure.set(field, value);
-        }
-    }
+    let levels = [
+        ("momentary-lufs", momentary_lufs),
+        ("short-term-lufs", short_term_lufs),
+        ("integrated-lufs", integrated_lufs),
+    ];
+    write_known(levels, structure);
     if let Some(from) = &results.network {
         structure.set("network", network(from));
     }
@@ -62,11 +61,7 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<AudioResults> {
 
 fn write_synthetic(found: &Synthetic) -> gst::Structure {
     let mut structure = gst::Structure::new_empty("synthetic");
-    for (field, value) in [("p", found.p), ("logit", found.logit)] {
-        if let Some(value) = value {
-            structure.set(field, value);
-        }
-    }
+    write_known([("p", found.p), ("logit", found.logit)], &mut structure);
     if let Some(signs) = found.signs {
         structure.set("signs", signs);
     }

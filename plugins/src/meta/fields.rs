@@ -30,6 +30,15 @@ pub(super) fn read_network(structure: &gst::StructureRef) -> Option<NetworkRef> 
     })
 }
 
+/// Writes the numbers that are there; the others' fields are left out.
+pub(super) fn write_known<const N: usize>(numbers: [(&str, Option<f32>); N], structure: &mut gst::StructureRef) {
+    for (field, number) in numbers {
+        if let Some(number) = number {
+            structure.set(field, number);
+        }
+    }
+}
+
 pub(super) fn read_floats<const N: usize>(structure: &gst::StructureRef, field: &str) -> Option<[f32; N]> {
     let array = structure.get::<gst::Array>(field).ok()?;
     let values = array.iter().map(|value| value.get::<f32>().ok()).collect::<Option<Vec<_>>>()?;

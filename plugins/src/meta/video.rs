@@ -7,7 +7,7 @@ use polygraph_core::results::{
     Face, FacePoints, FaceResults, MOUTH_SIDE, Manipulation, Mouth, ReasonNot, Transition, TransitionKind, VideoResults,
 };
 
-use super::fields::{network, read_floats, read_network, read_range, write_range};
+use super::fields::{network, read_floats, read_network, read_range, write_known, write_range};
 
 pub(super) fn write(results: &VideoResults, structure: &mut gst::StructureRef) {
     if let Some(transition) = &results.transition {
@@ -143,11 +143,8 @@ fn read_face(structure: &gst::StructureRef) -> Option<Face> {
 
 fn write_manipulation(found: &Manipulation) -> gst::Structure {
     let mut structure = gst::Structure::builder("manipulation").field("pictures", found.pictures).build();
-    for (field, value) in [("p", found.p), ("logit", found.logit), ("picture-logit", found.picture_logit)] {
-        if let Some(value) = value {
-            structure.set(field, value);
-        }
-    }
+    let numbers = [("p", found.p), ("logit", found.logit), ("picture-logit", found.picture_logit)];
+    write_known(numbers, &mut structure);
     if let Some(signs) = found.signs {
         structure.set("signs", signs);
     }
