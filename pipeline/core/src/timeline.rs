@@ -42,6 +42,9 @@ pub struct Settings {
     pub policy: SyncPolicy,
     /// How far from a picture the sound may lie that is taken for it.
     pub tolerance_ns: u64,
+    /// Not live: how much of the sound after a picture has to be there before it leaves, at least. Whoever compares a
+    /// picture with later sound would else find more of it or less, by which thread came first.
+    pub ahead_ns: u64,
     /// Live: how long a picture waits for its sound, from its arrival.
     pub max_wait_ns: u64,
     /// Not live: how long nothing may arrive before pictures leave without their sound.
@@ -59,6 +62,7 @@ impl Default for Settings {
         Self {
             policy: SyncPolicy::Slowest,
             tolerance_ns: 40_000_000,
+            ahead_ns: 0,
             max_wait_ns: 500_000_000,
             stall_ns: 10_000_000_000,
             max_lead_ns: 30_000_000_000,
@@ -358,10 +362,9 @@ impl Join {
     /// Whether the first waiting picture has all the sound that it can get without waiting longer.
     fn head_may_leave(&self) -> bool {
         let Some(head) = self.waiting.front() else { return false };
-        let covered = self
-            .audio
-            .position
-            .is_some_and(|position| position >= head.running_ns.saturating_add(self.settings.tolerance_ns.max(1)));
+        let ahead_ns = if self.settings.live { 0 } else { self.settings.ahead_ns };
+        let until_ns = head.running_ns.saturating_add(self.settings.tolerance_ns.max(ahead_ns).max(1));
+        let covered = self.audio.position.is_some_and(|position| position >= until_ns);
         self.settings.policy != SyncPolicy::Slowest
             || head.faces.is_none()
             || covered

@@ -71,9 +71,10 @@ proptest! {
     fn slowest_does_not_depend_on_the_interleaving(
         video in pictures(), audio in sounds(),
         one in turns(), other in turns(), takes in prop::collection::vec(any::<bool>(), 1..20),
-        tolerance_ns in prop_oneof![Just(0), 1..200 * MS], max_queue in 64_usize..200,
+        tolerance_ns in prop_oneof![Just(0), 1..200 * MS], ahead_ns in prop_oneof![Just(0), 1..2_000 * MS],
+        max_queue in 64_usize..200,
     ) {
-        let settings = Settings { tolerance_ns, max_queue, ..Settings::default() };
+        let settings = Settings { tolerance_ns, ahead_ns, max_queue, ..Settings::default() };
         let (_, first) = drive(settings, &video, &audio, &one, &[true]);
         let (_, second) = drive(settings, &video, &audio, &other, &takes);
         prop_assert_eq!(first, second);
@@ -83,9 +84,10 @@ proptest! {
     #[test]
     fn files_lose_nothing_and_end(
         video in pictures(), audio in sounds(), turns in turns(),
-        policy in policies(), max_queue in queues(), max_lead_ms in 1_u64..5_000,
+        policy in policies(), max_queue in queues(), max_lead_ms in 1_u64..5_000, ahead_ms in 0_u64..2_000,
     ) {
-        let settings = Settings { policy, max_queue, max_lead_ns: max_lead_ms * MS, ..Settings::default() };
+        let ahead_ns = ahead_ms * MS;
+        let settings = Settings { policy, max_queue, ahead_ns, max_lead_ns: max_lead_ms * MS, ..Settings::default() };
         let (join, records) = drive(settings, &video, &audio, &turns, &[false, true]);
         prop_assert!(join.finished());
         prop_assert!(join.pictures().closes() && join.sounds().closes());
@@ -167,6 +169,23 @@ fn a_picture_takes_the_sound_of_its_own_time() {
     assert_eq!(drain(&mut join, 0), [], "the sound at 1000 ms is not here yet");
     Arrival::sound(1000, 40).bring(&mut join, 0);
     assert_eq!(drain(&mut join, 0), [(1000, Some(-1000.0), vec![])]);
+}
+
+#[test]
+fn a_picture_of_a_file_waits_for_later_sound_that_it_is_compared_with() {
+    for (live, expected) in [(false, vec![]), (true, vec![(1000, Some(-1000.0), vec![])])] {
+        let mut join = linked(Settings { ahead_ns: 600 * MS, live, ..Settings::default() });
+        Arrival::face(1000).bring(&mut join, 0);
+        Arrival::sound(1000, 400).bring(&mut join, 0);
+        assert_eq!(drain(&mut join, 0), expected, "live: {live}");
+        Arrival::sound(1400, 200).bring(&mut join, 0);
+        assert_eq!(drain(&mut join, 0).len(), 1 - expected.len());
+    }
+    let mut join = linked(Settings { ahead_ns: 600 * MS, ..Settings::default() });
+    Arrival::face(1000).bring(&mut join, 0);
+    Arrival::sound(1000, 40).bring(&mut join, 0);
+    join.end(Side::Audio, 0);
+    assert_eq!(drain(&mut join, 0).len(), 1, "no more will come");
 }
 
 #[test]

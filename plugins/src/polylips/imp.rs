@@ -10,7 +10,7 @@ use gst::subclass::prelude::*;
 use polygraph_core::timeline::{self, Side};
 
 use super::output::RECORD_CAPS;
-use super::reader::{Inbox, Reader};
+use super::reader::{Inbox, Reader, WAIT_NS};
 use super::state::State;
 use super::{Live, SyncMode};
 use crate::analyser::{Provider, lock, stats};
@@ -55,6 +55,7 @@ impl Settings {
         timeline::Settings {
             policy: self.sync_mode.into(),
             tolerance_ns: self.pts_tolerance.nseconds(),
+            ahead_ns: if self.lip_sync { WAIT_NS } else { 0 },
             max_wait_ns: self.max_wait_time.nseconds(),
             stall_ns: self.stall_time.nseconds(),
             max_queue: self.max_queue as usize,

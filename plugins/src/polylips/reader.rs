@@ -18,6 +18,9 @@ const MOST_WAITING: usize = 2048;
 const NEAR_NS: u64 = 22_000_000;
 /// Sound that is this much later than a picture has nothing to do with it: the reach of offsets, and a margin.
 const AHEAD_NS: u64 = (lips::REACH as u64 + 10) * STEP_NS;
+/// How much sound a picture of a file has to wait for: what is looked at, and what a resampler may still hold of it. Then the
+/// findings are the same in every run.
+pub(super) const WAIT_NS: u64 = AHEAD_NS + 5 * STEP_NS;
 /// Samples a second of the sound.
 const RATE: u64 = 16_000;
 /// Steps that one call of a network takes at most: bounds memory after a pause.
@@ -58,7 +61,7 @@ impl Inbox {
         let due = self.mouths.partition_point(|(running, _)| *running <= until_ns);
         let later = self.mouths.split_off(due);
         let begins = |heard: &[Heard]| heard.first().map_or(0, |heard| heard.pts.start_ns);
-        let due = self.sounds.partition_point(|(_, heard)| begins(heard) <= until_ns.saturating_add(AHEAD_NS));
+        let due = self.sounds.partition_point(|(_, heard)| begins(heard) < until_ns.saturating_add(AHEAD_NS));
         let unheard = self.sounds.split_off(due);
         Self {
             mouths: std::mem::replace(&mut self.mouths, later),
