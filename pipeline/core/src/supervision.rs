@@ -15,7 +15,8 @@ pub struct Times {
     pub decode: Duration,
     /// Without anything decoded for so long, the stream is stalled.
     pub stall: Duration,
-    /// Without anything decoded for so long, it is connected anew.
+    /// Without anything decoded for so long, it is connected anew. While the source goes on to send, it is given at
+    /// least `decode`: on a machine that has too much to do, pictures come late, and a source that sends isn't gone.
     pub restart: Duration,
     /// The first wait before connecting again; it doubles up to `backoff_max`.
     pub backoff_min: Duration,
@@ -86,8 +87,19 @@ pub enum Do {
 enum Phase {
     Waiting { until: Duration },
     Opening { since: Duration, first_data: Option<Duration> },
-    Flowing { since: Duration, last: Duration, decoded: u64 },
+    Flowing(Flow),
     Over,
+}
+
+/// A stream that gives something.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Flow {
+    /// Since when it runs.
+    since: Duration,
+    /// How much was decoded, and when that last grew.
+    decoded: (u64, Duration),
+    /// How much came from the source, and when that last grew.
+    received: (u64, Duration),
 }
 
 /// The state machine of one stream.
@@ -99,9 +111,10 @@ pub struct Machine {
     phase: Phase,
     /// Connections that failed since the stream was last stable.
     failures: u32,
-    /// Connections after the first.
+    /// Connections after the first; a file that begins again is none.
     reconnects: u64,
-    connections: u64,
+    /// The next connection is one of them.
+    again: bool,
 }
 
 impl Machine {
@@ -114,7 +127,7 @@ impl Machine {
             phase: Phase::Waiting { until: Duration::ZERO },
             failures: 0,
             reconnects: 0,
-            connections: 0,
+            again: false,
         }
     }
 
@@ -128,7 +141,7 @@ impl Machine {
         self.reason.as_deref()
     }
 
-    /// Connections after the first.
+    /// Connections after the first. A file that is shown again is not counted.
     pub fn reconnects(&self) -> u64 {
         self.reconnects
     }
@@ -141,16 +154,15 @@ impl Machine {
             Phase::Waiting { until } if now < until => None,
             Phase::Waiting { .. } => {
                 self.phase = Phase::Opening { since: now, first_data: None };
-                self.reconnects += u64::from(self.connections > 0);
-                self.connections += 1;
+                self.reconnects += u64::from(self.again);
                 Some(Do::Connect)
             }
-            Phase::Opening { .. } | Phase::Flowing { .. } if seen.broken.is_some() => {
+            Phase::Opening { .. } | Phase::Flowing(_) if seen.broken.is_some() => {
                 // `is_some` was just asked.
                 seen.broken.clone().map(|broken| self.break_off(now, broken, chance))
             }
             Phase::Opening { since, first_data } => self.opening(now, since, first_data, seen, chance),
-            Phase::Flowing { since, last, decoded } => self.flowing(now, since, (last, decoded), seen, chance),
+            Phase::Flowing(flow) => self.flowing(now, flow, seen, chance),
         }
     }
 
@@ -168,7 +180,8 @@ impl Machine {
         chance: f64,
     ) -> Option<Do> {
         if seen.decoded > 0 {
-            self.phase = Phase::Flowing { since: now, last: now, decoded: seen.decoded };
+            let (decoded, received) = ((seen.decoded, now), (seen.received, now));
+            self.phase = Phase::Flowing(Flow { since: now, decoded, received });
             (self.state, self.reason) = (State::Running, None);
             return None;
         }
@@ -187,28 +200,31 @@ impl Machine {
         })
     }
 
-    fn flowing(
-        &mut self,
-        now: Duration,
-        since: Duration,
-        (last, decoded): (Duration, u64),
-        seen: &Seen,
-        chance: f64,
-    ) -> Option<Do> {
-        if seen.decoded != decoded {
-            let since = if self.state == State::Stalled { now } else { since };
-            self.phase = Phase::Flowing { since, last: now, decoded: seen.decoded };
-            (self.state, self.reason) = (State::Running, None);
-            if now.saturating_sub(since) >= self.times.stable {
+    fn flowing(&mut self, now: Duration, mut flow: Flow, seen: &Seen, chance: f64) -> Option<Do> {
+        if seen.received != flow.received.0 {
+            flow.received = (seen.received, now);
+        }
+        if seen.decoded != flow.decoded.0 {
+            if self.state == State::Stalled {
+                flow.since = now;
+            }
+            flow.decoded = (seen.decoded, now);
+            (self.state, self.reason, self.phase) = (State::Running, None, Phase::Flowing(flow));
+            if now.saturating_sub(flow.since) >= self.times.stable {
                 self.failures = 0;
             }
             return None;
         }
-        let silent = now.saturating_sub(last);
-        let nothing = |patience: Duration| format!("nothing came from the source for {:.1} s", patience.as_secs_f64());
-        if silent >= self.times.restart {
-            let why = nothing(self.times.restart);
-            return Some(self.break_off(now, Break::Source(why), chance));
+        self.phase = Phase::Flowing(flow);
+        let silent = now.saturating_sub(flow.decoded.1);
+        let sends = now.saturating_sub(flow.received.1) < self.times.stall;
+        let nothing = |patience: Duration| {
+            let what = if sends { "the source sends, and nothing was decoded" } else { "nothing came from the source" };
+            format!("{what} for {:.1} s", patience.as_secs_f64())
+        };
+        let restart = if sends { self.times.restart.max(self.times.decode) } else { self.times.restart };
+        if silent >= restart {
+            return Some(self.break_off(now, Break::Source(nothing(restart)), chance));
         }
         if silent >= self.times.stall && self.state == State::Running {
             (self.state, self.reason) = (State::Stalled, Some(nothing(self.times.stall)));
@@ -218,6 +234,7 @@ impl Machine {
 
     /// The connection is over.
     fn break_off(&mut self, now: Duration, why: Break, chance: f64) -> Do {
+        self.again = why != Break::Again;
         let (state, reason, wait) = match why {
             Break::Ended => {
                 self.stop(Some("the file came to its end".into()));

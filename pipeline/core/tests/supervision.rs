@@ -78,21 +78,43 @@ fn a_silent_source_is_stalled_then_connected_anew_unless_it_goes_on() {
     assert_eq!((machine.state(), machine.reason()), (State::Stalled, Some("nothing came from the source for 2.0 s")));
     machine.step(ms(4000), &seen(10, 2), 0.5);
     assert_eq!((machine.state(), machine.reason()), (State::Running, None));
-    // Data without pictures are frozen pictures.
-    assert_eq!(machine.step(ms(8999), &seen(5000, 2), 0.5), None);
-    assert_eq!(machine.step(ms(9000), &seen(5001, 2), 0.5), Some(Do::Close));
+    assert_eq!(machine.step(ms(8999), &seen(10, 2), 0.5), None);
+    assert_eq!(machine.step(ms(9000), &seen(10, 2), 0.5), Some(Do::Close));
     assert_eq!(machine.state(), State::Recovering);
     assert_eq!(machine.step(ms(9499), &seen(0, 0), 0.5), None);
     assert_eq!(machine.step(ms(9500), &seen(0, 0), 0.5), Some(Do::Connect));
 }
 
 #[test]
+fn pictures_that_are_late_are_waited_for_longer_while_the_source_sends() {
+    let mut machine = running();
+    for now in (200..8000).step_by(200) {
+        assert_eq!(machine.step(ms(now), &seen(now, 1), 0.5), None);
+    }
+    let why = "the source sends, and nothing was decoded for 2.0 s";
+    assert_eq!((machine.state(), machine.reason()), (State::Stalled, Some(why)));
+    let mut late = machine.clone();
+    assert_eq!(late.step(ms(8000), &seen(8000, 2), 0.5), None);
+    assert_eq!((late.state(), late.reconnects()), (State::Running, 0));
+    // Not for ever: a decoder may stand still.
+    assert_eq!(machine.step(ms(10_099), &seen(10_099, 1), 0.5), None);
+    assert_eq!(machine.step(ms(10_100), &seen(10_100, 1), 0.5), Some(Do::Close));
+    // And not when it stops to send.
+    let mut silent = running();
+    silent.step(ms(3000), &seen(3000, 1), 0.5);
+    assert_eq!(silent.step(ms(4999), &seen(3000, 1), 0.5), None);
+    assert_eq!(silent.step(ms(5100), &seen(3000, 1), 0.5), Some(Do::Close));
+}
+
+#[test]
 fn a_step_in_time_and_a_loop_wait_for_nothing() {
     for (why, state) in [(Break::Stepped("back".into()), State::Recovering), (Break::Again, State::Running)] {
         let mut machine = running();
-        assert_eq!(machine.step(ms(200), &broken(why), 0.5), Some(Do::Close));
+        assert_eq!(machine.step(ms(200), &broken(why.clone()), 0.5), Some(Do::Close));
         assert_eq!(machine.state(), state);
+        let counted = u64::from(why != Break::Again);
         assert_eq!(machine.step(ms(200), &seen(0, 0), 0.5), Some(Do::Connect));
+        assert_eq!(machine.reconnects(), counted, "a loop is none");
     }
 }
 

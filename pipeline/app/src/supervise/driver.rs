@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use polygraph_core::event::{ClockSource, Epoch, Numbering};
+use polygraph_core::incident::Incidents;
 use polygraph_core::record::{Record, Stream};
 use polygraph_core::supervision::{Break, Do, Machine, Seen};
 use ulid::Ulid;
@@ -15,6 +16,8 @@ use super::{Sink, Wanted};
 
 /// How long a turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(50);
+/// A turn that took longer counts as this long: this machine did not run us, and knows nothing of the source meanwhile.
+const LONGEST_TURN: Duration = Duration::from_millis(500);
 /// Records that are taken in one turn at most, so that the bus is heard as well.
 const MOST_RECORDS: usize = 64;
 
@@ -23,12 +26,15 @@ pub(super) struct Driver {
     sink: Arc<dyn Sink>,
     shared: Arc<Shared>,
     machine: Machine,
-    began: Instant,
+    /// How long it has watched, and when it last looked.
+    watched: (Duration, Instant),
     connection: Option<Connection>,
     /// Why there is no connection although one was to be opened.
     refused: Option<Break>,
     /// Of the last connection: what happens after its end belongs to its epoch.
     numbering: Option<Numbering>,
+    /// Of the epoch that is open.
+    incidents: Incidents,
     clock: ClockSource,
     /// Stream time of the last thing that is known of the epoch.
     end_ns: u64,
@@ -42,10 +48,11 @@ impl Driver {
             sink,
             shared,
             machine,
-            began: Instant::now(),
+            watched: (Duration::ZERO, Instant::now()),
             connection: None,
             refused: None,
             numbering: None,
+            incidents: Incidents::default(),
             clock: ClockSource::Arrival,
             end_ns: 0,
         }
@@ -96,6 +103,12 @@ impl Driver {
 
     fn record(&mut self, record: Record, delay: Option<Duration>) {
         self.look_at_the_clock();
+        let incidents = self.incidents.take(&record);
+        self.tell(record, delay);
+        incidents.into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
+    }
+
+    fn tell(&mut self, record: Record, delay: Option<Duration>) {
         let Some(numbering) = &mut self.numbering else { return };
         let event = numbering.record(record);
         self.sink.event(&event, delay);
@@ -116,13 +129,23 @@ impl Driver {
     /// Does what the machine says.
     fn step(&mut self) {
         loop {
-            let (now, seen) = (self.began.elapsed(), self.seen());
+            let (now, seen) = (self.now(), self.seen());
             match self.machine.step(now, &seen, chance()) {
                 Some(Do::Connect) => self.open(),
                 Some(Do::Close) => self.close(),
                 None => return,
             }
         }
+    }
+
+    /// The machine's time. It stands still while we can't watch: not run by a machine that has too much to do, halted,
+    /// or waiting for a pipeline to open or to end.
+    fn now(&mut self) -> Duration {
+        let (watched, last) = &mut self.watched;
+        let now = Instant::now();
+        *watched += now.duration_since(*last).min(LONGEST_TURN);
+        *last = now;
+        *watched
     }
 
     fn seen(&self) -> Seen {
@@ -138,6 +161,7 @@ impl Driver {
         let begins = Epoch::of_connection(epoch.clone(), u64::try_from(now_ns).unwrap_or(u64::MAX));
         self.numbering = Some(Numbering::new(self.wanted.id.clone(), begins));
         (self.clock, self.end_ns, self.refused) = (ClockSource::Arrival, 0, None);
+        self.incidents = Incidents::default();
         self.shared.epoch(&epoch, self.clock);
         let opened = self.sink.admit(&self.wanted).map_err(Break::Ours);
         match opened.and_then(|uri| Connection::open(&self.wanted, &uri, epoch)) {
@@ -154,6 +178,8 @@ impl Driver {
         let Some(connection) = self.connection.take() else { return };
         self.end_ns = self.end_ns.max(connection.probe().end_ns());
         self.shared.closing();
+        // Nothing of this epoch will be seen any more.
+        self.incidents.end().into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
         if !connection.close() {
             self.shared.abandoned();
         }
