@@ -12,7 +12,7 @@ use crate::{
     eval::{self, Condition},
     models,
     replay::{self, Source},
-    senses, topics,
+    senses, service, topics,
 };
 
 /// Watches and listens to streams and files and says what is shown and what is said.
@@ -40,6 +40,8 @@ enum Command {
     Models(models::Command),
     /// Cut what the networks for lips and sound are given out of clips, to train or try such networks
     Senses(senses::Senses),
+    /// Watch many live streams: the service, with its API and live page
+    Run(service::Run),
     /// Look at this machine: what is there, what is missing, what to do
     Doctor(doctor::Doctor),
 }
@@ -201,6 +203,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Topics(command) => topics::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Senses(senses) => senses::run(&senses),
+        Command::Run(run) => service::run(&run),
         Command::Doctor(doctor) => doctor::run(&doctor),
     }
 }

@@ -30,6 +30,12 @@ pub enum Error {
     /// Scores that can't be made probabilities.
     #[error("calibration: {0}")]
     Calibration(String),
+    /// A configuration that is wrong; `why` may be several lines.
+    #[error("{path}: {why}")]
+    Config { path: String, why: String },
+    /// The service can't start.
+    #[error("{0}")]
+    Service(String),
     /// An event that isn't one of ours.
     #[error("{path}, line {line}: {why}")]
     Event { path: String, line: usize, why: String },

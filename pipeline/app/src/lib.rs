@@ -14,6 +14,7 @@ mod models;
 mod publish;
 mod replay;
 mod senses;
+mod service;
 pub mod supervise;
 mod topics;
 

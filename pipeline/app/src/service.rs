@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+//! `polygraph run`: many live streams, an API, a live page, metrics.
+//!
+//! ```text
+//! polygraph.toml ─ Streams ── supervise::Stream, one each ── Hub ─┬─ Store (NDJSON)   ─ Incidents
+//!        API ──────┘                                              ├─ Courier (Kafka)  ─ Timeline of each stream
+//!                                                                 └─ listeners (SSE, WebSocket)
+//! ```
+//!
+//! Streams' threads never wait for the API, the disk or Kafka: queues are bounded, what finds no room is counted.
+
+pub mod config;
+mod evidence;
+pub mod guard;
+mod http;
+mod hub;
+mod incidents;
+mod metrics;
+mod proxy;
+mod schemas;
+mod store;
+mod streams;
+mod timeline;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use polygraph_delivery::{Courier, CourierConfig, ProducerConfig};
+use polygraph_models::Engine;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::error::{Error, Result};
+use crate::{publish, supervise};
+use config::Config;
+use evidence::Faces;
+use guard::Guard;
+use hub::Hub;
+use incidents::Incidents;
+use metrics::Metrics;
+use store::Store;
+use streams::Streams;
+
+/// How long all streams together may take to stop.
+const STOP: Duration = Duration::from_secs(8);
+/// How long Kafka may take to acknowledge what is left; the rest stays in the spool.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Of the API: streams have their own.
+const API_THREADS: usize = 2;
+
+/// `polygraph run`.
+#[derive(Args, Clone)]
+pub struct Run {
+    /// The configuration, polygraph.toml; its JSON Schema: polygraph run --schema
+    #[arg(required_unless_present_any = ["schema", "openapi"])]
+    pub config: Option<PathBuf>,
+    /// Check the configuration, say all that is wrong with it, and start nothing
+    #[arg(long)]
+    pub check: bool,
+    /// Print the configuration's JSON Schema
+    #[arg(long)]
+    pub schema: bool,
+    /// Print the API's OpenAPI document
+    #[arg(long, conflicts_with = "schema")]
+    pub openapi: bool,
+    /// Listen here instead of where the configuration says
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub listen: Option<String>,
+}
+
+/// Runs the service until SIGTERM or SIGINT.
+pub fn run(run: &Run) -> Result<ExitCode> {
+    if run.schema || run.openapi {
+        let document = if run.schema { config::of_config() } else { http::openapi() };
+        return print(&schemas::text(&document));
+    }
+    let Some(path) = &run.config else { return Err(Error::Service("no configuration was named".into())) };
+    let read = {
+        let (path, listen) = (path.clone(), run.listen.clone());
+        move || {
+            let mut config = Config::read(&path)?;
+            if let Some(listen) = &listen {
+                config.http.listen.clone_from(listen);
+                config.check().map_err(|why| Error::Config { path: path.display().to_string(), why })?;
+            }
+            Ok(config)
+        }
+    };
+    let config = read()?;
+    if run.check {
+        return print(&format!("{}: {} streams, nothing wrong", path.display(), config.streams.len()));
+    }
+    let guard = Guard::new(&config.allow).map_err(Error::Service)?;
+    // Before there is any other thread, for the environment is set.
+    let proxy = proxy::Listening::bind(guard.clone())?;
+    crate::analyze::init()?;
+    supervise::forbid_files(&guard.schemes());
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(API_THREADS)
+        .thread_name("api")
+        .enable_all()
+        .build()
+        .map_err(|error| Error::Service(format!("the API's threads: {error}")))?;
+    // An explicit provider that isn't there ends the start, not the first stream.
+    let engine = Engine::shared(config.provider())?;
+    let hub = Arc::new(hub(&config, guard)?);
+    let streams = Arc::new(Streams::new(&config, Arc::clone(&hub), Box::new(read))?);
+    runtime.spawn(proxy.serve());
+    let served = runtime.block_on(serve(&config, &hub, &streams, engine));
+    let late = streams.stop_all(STOP);
+    if late > 0 {
+        eprintln!("polygraph: {late} streams did not stop in time and were left");
+    }
+    drop(streams);
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    finish(hub);
+    served.map(|()| ExitCode::SUCCESS)
+}
+
+/// Prints a text. Whoever has read enough of it (`| head`) may go.
+fn print(text: &str) -> Result<ExitCode> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(Error::Service(format!("the output can't be written: {error}")))
+        }
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Where events go.
+fn hub(config: &Config, guard: Guard) -> Result<Hub> {
+    let folder = config.store.folder();
+    let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
+    let store = Store::open(&folder.join("events"), config.store.max_mb << 20, max_age)?;
+    let incidents = Incidents::open(&folder.join("incidents.ndjson"), store.all_of("io.polygraph.incident.v1"));
+    let faces = config.store.evidence.then(|| Faces::open(&folder.join("evidence"), max_age));
+    let faces = faces.transpose().map_err(Error::file(&folder))?;
+    let courier = config.kafka.as_ref().map(|kafka| {
+        let mut producer = ProducerConfig::new(&kafka.brokers, Duration::from_secs(60));
+        producer.settings = kafka.settings.clone();
+        let spool = kafka.spool.clone().unwrap_or_else(|| folder.join("spool"));
+        Courier::start(CourierConfig::new(producer, spool), publish::tell)
+    });
+    let metrics = Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?;
+    Ok(Hub::new(store, courier.transpose()?, guard, incidents, faces, Arc::new(metrics)))
+}
+
+/// Serves the API until the process is told to end; SIGHUP reads the configuration again.
+async fn serve(config: &Config, hub: &Arc<Hub>, streams: &Arc<Streams>, engine: Arc<Engine>) -> Result<()> {
+    let failed = |error: std::io::Error| Error::Service(format!("signals: {error}"));
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
+    let server = http::Server::bind(config, Arc::clone(hub), Arc::clone(streams), engine).await?;
+    eprintln!("polygraph: the live page is at http://{}", server.address());
+    let mut server = std::pin::pin!(server.serve());
+    loop {
+        tokio::select! {
+            ended = &mut server => return ended,
+            _ = terminate.recv() => return Ok(()),
+            _ = interrupt.recv() => return Ok(()),
+            _ = hangup.recv() => {
+                let streams = Arc::clone(streams);
+                let reloaded = tokio::task::spawn_blocking(move || streams.reload()).await;
+                match reloaded {
+                    Ok(Ok(changed)) => eprintln!("polygraph: the configuration was read again: {changed}"),
+                    Ok(Err(error)) => eprintln!("polygraph: the configuration stays as it was: {error}"),
+                    Err(error) => eprintln!("polygraph: the configuration stays as it was: {error}"),
+                }
+            }
+        }
+    }
+}
+
+/// Brings the last events to disk and to Kafka.
+fn finish(hub: Arc<Hub>) {
+    match Arc::try_unwrap(hub).map(Hub::into_courier) {
+        Ok(Some(courier)) => {
+            let left = courier.finish(LAST_WORDS).tallies.sum().spooled;
+            if left > 0 {
+                eprintln!("polygraph: {left} events are not acknowledged by Kafka yet; they stay in the spool");
+            }
+        }
+        Ok(None) => {}
+        // A stream that didn't stop holds it; its store and spool end with the process, and lose nothing accepted.
+        Err(_) => eprintln!("polygraph: a stream still holds the outputs; what was accepted is on disk"),
+    }
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One stream of the configuration; the API takes the same.
+
+use std::time::Duration;
+
+use polygraph_core::event::StreamId;
+use polygraph_models::Provider;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+use crate::graph::Analysis;
+use crate::supervise::{Credentials, Wanted, source_times};
+
+/// How RTP comes from an RTSP server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Transport {
+    /// Within the RTSP connection: nothing is lost on the way.
+    #[default]
+    Tcp,
+    /// By UDP.
+    Udp,
+    /// By UDP multicast.
+    Multicast,
+    /// By UDP, and by TCP when none comes.
+    Auto,
+}
+
+/// A stream.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StreamConfig {
+    /// Its id in events: letters, digits, `.`, `_` and `-`, at most 64.
+    pub id: String,
+    /// rtsp, rtsps, rtmp, http (HLS), srt, udp (MPEG-TS), `file:///PATH` or `test://PATTERN`.
+    pub uri: String,
+    /// A file is shown again and again, as from a camera.
+    #[serde(default, rename = "loop")]
+    pub looped: bool,
+    /// How RTP comes from an RTSP server.
+    #[serde(default)]
+    pub transport: Transport,
+    /// How long the jitter buffer of RTSP and SRT waits, in milliseconds.
+    #[serde(default = "latency_ms")]
+    pub latency_ms: u32,
+    /// For RTSP and HTTP.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The password of `user`: `env:NAME`, `file:PATH` or as it is. It is never given out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+    /// Whether a server's certificate has to be valid.
+    #[serde(default = "yes")]
+    pub verify_tls: bool,
+    /// Pictures a second that are searched for faces.
+    #[serde(default = "analysis_fps")]
+    pub analysis_fps: f64,
+    /// Look for small faces too, at several times the cost.
+    #[serde(default)]
+    pub tiles: bool,
+    /// Write down what is said.
+    #[serde(default = "yes")]
+    pub transcript: bool,
+    /// Look for signs of manipulation in faces.
+    #[serde(default = "yes")]
+    pub forensics: bool,
+    /// Compare lips and sound: lip-sync and who speaks.
+    #[serde(default = "yes")]
+    pub lip_sync: bool,
+    /// Seconds without pictures after which it counts as stalled; default by the kind of source (2, HLS 8).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stall_s: Option<f64>,
+    /// Seconds without pictures after which it is connected anew; default by the kind of source (5, HLS 20).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub restart_s: Option<f64>,
+}
+
+fn latency_ms() -> u32 {
+    200
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn analysis_fps() -> f64 {
+    5.0
+}
+
+impl StreamConfig {
+    /// With the defaults for everything but id and URI.
+    pub fn new(id: String, uri: String) -> Self {
+        Self {
+            id,
+            uri,
+            looped: false,
+            transport: Transport::default(),
+            latency_ms: latency_ms(),
+            user: None,
+            password: None,
+            verify_tls: true,
+            analysis_fps: analysis_fps(),
+            tiles: false,
+            transcript: true,
+            forensics: true,
+            lip_sync: true,
+            stall_s: None,
+            restart_s: None,
+        }
+    }
+
+    /// All that is wrong with it, each with the key's name.
+    pub fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let id = &self.id;
+        if id.is_empty() || id.len() > 64 || StreamId::new(id).as_str() != id {
+            wrong.push("id: letters, digits, `.`, `_` and `-`, 1 to 64 of them".to_owned());
+        }
+        let has_control = self.uri.chars().any(|c| c.is_control() || c == ' ');
+        if self.uri.len() > 2048 || has_control || !self.uri.contains("://") {
+            wrong.push("uri: SCHEME://..., without spaces, at most 2048 characters".to_owned());
+        }
+        if !(0.1..=240.0).contains(&self.analysis_fps) {
+            wrong.push("analysis_fps: from 0.1 to 240".to_owned());
+        }
+        if self.latency_ms > 60_000 {
+            wrong.push("latency_ms: at most 60000".to_owned());
+        }
+        if self.user.is_some() != self.password.is_some() {
+            wrong.push("user and password come together".to_owned());
+        }
+        if let Some(Err(why)) = self.password.as_ref().map(Secret::value) {
+            wrong.push(format!("password: {why}"));
+        }
+        if self.looped && !crate::supervise::is_file(&self.uri) {
+            wrong.push("loop: only files can be looped".to_owned());
+        }
+        for (name, seconds) in [("stall_s", self.stall_s), ("restart_s", self.restart_s)] {
+            if seconds.is_some_and(|seconds| !(0.5..=3600.0).contains(&seconds)) {
+                wrong.push(format!("{name}: from 0.5 to 3600"));
+            }
+        }
+        wrong
+    }
+
+    /// As JSON with its secret as it was given, for the service's own file.
+    pub fn with_secrets(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(password) = &self.password {
+            value["password"] = password.written().into();
+        }
+        value
+    }
+
+    /// For the supervisor.
+    ///
+    /// # Errors
+    /// When the password isn't there any more.
+    pub fn wanted(&self, provider: Provider, evidence: bool) -> Result<Wanted, String> {
+        let mut times = source_times(&self.uri);
+        let seconds = |value: Option<f64>, default| value.map_or(default, Duration::from_secs_f64);
+        times.stall = seconds(self.stall_s, times.stall);
+        times.restart = seconds(self.restart_s, times.restart.max(times.stall));
+        let credentials = match (&self.user, &self.password) {
+            (Some(user), Some(password)) => Some(Credentials { user: user.clone(), password: password.value()? }),
+            _ => None,
+        };
+        Ok(Wanted {
+            id: StreamId::new(&self.id),
+            uri: self.uri.clone(),
+            looped: self.looped,
+            transport: match self.transport {
+                Transport::Tcp => crate::supervise::Transport::Tcp,
+                Transport::Udp => crate::supervise::Transport::Udp,
+                Transport::Multicast => crate::supervise::Transport::Multicast,
+                Transport::Auto => crate::supervise::Transport::Auto,
+            },
+            latency: Duration::from_millis(self.latency_ms.into()),
+            credentials,
+            verify_tls: self.verify_tls,
+            analysis: Analysis {
+                fps: self.analysis_fps,
+                tiles: self.tiles,
+                transcript: self.transcript,
+                forensics: self.forensics,
+                lip_sync: self.lip_sync,
+                evidence: evidence && self.forensics,
+                provider,
+            },
+            times: Some(times),
+        })
+    }
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Streams as the API shows them: without passwords.
+
+use std::time::UNIX_EPOCH;
+
+use polygraph_core::accounting::Counters;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::service::config::StreamConfig;
+use crate::supervise::Status;
+
+/// A stream and how it is.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct StreamView {
+    /// Its id.
+    pub id: String,
+    /// Where it comes from, without user, password and query.
+    pub uri: String,
+    /// connecting, running, stalled, recovering, failed or stopped.
+    pub state: &'static str,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// Since when, milliseconds since 1970.
+    pub since_ms: u64,
+    /// The epoch of its last connection.
+    pub epoch: Option<String>,
+    /// Where its wall time comes from.
+    pub clock: Option<polygraph_core::event::ClockSource>,
+    /// Connections after the first.
+    pub reconnects: u64,
+    /// Pipelines that did not end in time.
+    pub abandoned: u64,
+    /// Such as `1280x720, 25 fps`.
+    pub video: Option<String>,
+    /// Such as `48000 Hz, 2 channels`.
+    pub audio: Option<String>,
+    /// For how long the picture has been the same, seconds.
+    pub frozen_s: f64,
+    /// Whether the configuration file names it; else the API added it.
+    pub from_file: bool,
+    /// How it is wanted; passwords as `***`.
+    pub config: StreamConfig,
+    /// The accounts of its analysers: input = analysed + skipped + late.
+    pub counters: Counters,
+}
+
+impl StreamView {
+    pub fn new((mut config, from_file, status): (StreamConfig, bool, Status)) -> Self {
+        let since = status.since.duration_since(UNIX_EPOCH).unwrap_or_default();
+        config.uri = shown(&config.uri);
+        Self {
+            id: config.id.clone(),
+            uri: config.uri.clone(),
+            state: status.state.as_str(),
+            reason: status.reason,
+            since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            epoch: status.epoch,
+            clock: status.clock,
+            reconnects: status.reconnects,
+            abandoned: status.abandoned,
+            video: status.video,
+            audio: status.audio,
+            frozen_s: status.frozen.as_secs_f64(),
+            from_file,
+            config,
+            counters: status.counters,
+        }
+    }
+}
+
+/// A URI without what may be secret.
+fn shown(uri: &str) -> String {
+    let Some((scheme, rest)) = uri.split_once("://") else { return String::new() };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nothing_secret_is_shown() {
+        for (uri, shown) in [
+            ("rtsp://u:p@cam:554/live/1?token=t", "rtsp://cam:554/live/1"),
+            ("srt://:7000?passphrase=p", "srt://:7000"),
+            ("file:///srv/a.mp4", "file:///srv/a.mp4"),
+        ] {
+            assert_eq!(super::shown(uri), shown);
+        }
+    }
+}

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What Prometheus reads at `/metrics`. Names begin with `polygraph_` and end in their unit; labels are stream, analyser,
+//! reason, kind, network and the like, of which there are as many as there are streams and networks, never more.
+
+use std::time::Duration;
+
+use polygraph_core::supervision::State;
+use polygraph_models::ProviderReport;
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{
+    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::supervise::Status;
+
+/// From 10 ms, which is a face's detection, to 10 s, which is a source that came back.
+const DELAYS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// Of requests.
+const DURATIONS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
+
+/// All metrics of a service.
+pub struct Metrics {
+    registry: Registry,
+    state: IntGaugeVec,
+    reconnects: IntCounterVec,
+    abandoned: IntCounterVec,
+    frozen: GaugeVec,
+    input: IntCounterVec,
+    analysed: IntCounterVec,
+    skipped: IntCounterVec,
+    late: IntCounterVec,
+    events: IntCounterVec,
+    delay: HistogramVec,
+    network: IntGaugeVec,
+    nodes: IntGaugeVec,
+    runs: IntCounterVec,
+    store_events: IntCounterVec,
+    store_bytes: IntGauge,
+    store_waiting: IntGauge,
+    requests: IntCounterVec,
+    request_duration: HistogramVec,
+    /// Listeners of the event stream, by protocol.
+    pub listeners: IntGaugeVec,
+    /// Events that a listener missed because it was too slow.
+    pub missed: IntCounter,
+    decoder_complaints: IntCounter,
+}
+
+/// What is measured and not in the events: read anew for each scrape.
+pub struct Readings<'a> {
+    /// Every stream's id and status.
+    pub streams: &'a [(String, Status)],
+    /// Networks that are loaded.
+    pub networks: &'a [ProviderReport],
+    /// How often each ran.
+    pub runs: &'a std::collections::BTreeMap<String, u64>,
+    /// The embedded store.
+    pub store: &'a super::store::StoreCounts,
+}
+
+impl Metrics {
+    /// Registers them.
+    ///
+    /// # Errors
+    /// When two have one name, which a test would find.
+    pub fn new() -> prometheus::Result<Self> {
+        let registry = Registry::new();
+        let build = IntGauge::with_opts(
+            Opts::new("polygraph_build_info", "Always 1; the version is a label")
+                .const_label("version", env!("CARGO_PKG_VERSION")),
+        )?;
+        build.set(1);
+        registry.register(Box::new(build))?;
+        registry.register(Box::new(ProcessCollector::for_self()))?;
+        let add = Add(&registry);
+        Ok(Self {
+            state: add.gauges(
+                "polygraph_stream_state",
+                "1 for the state that a stream is in, else 0",
+                &["stream", "state"],
+            )?,
+            reconnects: add.counters(
+                "polygraph_stream_reconnects_total",
+                "Connections after a stream's first",
+                &["stream"],
+            )?,
+            abandoned: add.counters(
+                "polygraph_stream_abandoned_pipelines_total",
+                "Pipelines that did not end in time and were left to themselves",
+                &["stream"],
+            )?,
+            frozen: add.plain_gauges(
+                "polygraph_stream_frozen_seconds",
+                "For how long a stream's picture has been the same",
+                &["stream"],
+            )?,
+            input: add.counters(
+                "polygraph_frames_input_total",
+                "Buffers that an analyser was given",
+                &["stream", "analyser"],
+            )?,
+            analysed: add.counters(
+                "polygraph_frames_analysed_total",
+                "Buffers that it analysed",
+                &["stream", "analyser"],
+            )?,
+            skipped: add.counters(
+                "polygraph_frames_skipped_total",
+                "Buffers that it passed on unanalysed, by reason",
+                &["stream", "analyser", "reason"],
+            )?,
+            late: add.counters(
+                "polygraph_frames_late_total",
+                "Buffers that came after their deadline",
+                &["stream", "analyser"],
+            )?,
+            events: add.counters("polygraph_events_total", "Events that were made", &["stream", "kind"])?,
+            delay: add.histograms(
+                "polygraph_frame_event_delay_seconds",
+                "From a picture's arrival at the analysers to its event",
+                &["stream"],
+                &DELAYS,
+            )?,
+            network: add.gauges(
+                "polygraph_network_info",
+                "Always 1; a loaded network and the provider that was asked for and that runs it",
+                &["network", "asked", "actual", "fell_back"],
+            )?,
+            nodes: add.gauges(
+                "polygraph_network_nodes",
+                "Nodes of a network's graph by what runs them",
+                &["network", "provider"],
+            )?,
+            runs: add.counters("polygraph_network_runs_total", "How often a network ran", &["network"])?,
+            store_events: add.counters(
+                "polygraph_store_events_total",
+                "Events that went to the embedded store, by fate",
+                &["fate"],
+            )?,
+            store_bytes: add.gauge("polygraph_store_bytes", "Size of the embedded store")?,
+            store_waiting: add.gauge("polygraph_store_waiting_events", "Events on their way to the disk")?,
+            requests: add.counters(
+                "polygraph_http_requests_total",
+                "Requests by route and status",
+                &["method", "route", "status"],
+            )?,
+            request_duration: add.histograms(
+                "polygraph_http_request_duration_seconds",
+                "Until a request's answer began",
+                &["route"],
+                &DURATIONS,
+            )?,
+            listeners: add.gauges("polygraph_listeners", "Listeners of the event stream", &["protocol"])?,
+            missed: add.counter(
+                "polygraph_listener_missed_events_total",
+                "Events that listeners missed because they were too slow",
+            )?,
+            decoder_complaints: add
+                .counter("polygraph_decoder_complaints_total", "Damage that decoders concealed and logged")?,
+            registry,
+        })
+    }
+
+    /// An event was made.
+    pub fn event(&self, stream: &str, kind: &str, delay: Option<Duration>) {
+        self.events.with_label_values(&[stream, kind]).inc();
+        if let Some(delay) = delay {
+            self.delay.with_label_values(&[stream]).observe(delay.as_secs_f64());
+        }
+    }
+
+    /// A stream is in a state.
+    pub fn state(&self, stream: &str, now: State) {
+        for state in State::LIVE {
+            self.state.with_label_values(&[stream, state.as_str()]).set(i64::from(state == now));
+        }
+    }
+
+    /// A request was answered.
+    pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
+        self.request_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// A stream was removed: its labels go.
+    pub fn forget(&self, stream: &str) {
+        for state in State::LIVE {
+            // Those that never were are no error.
+            let _ = self.state.remove_label_values(&[stream, state.as_str()]);
+        }
+        for kind in ["stream", "frame", "transcript", "shot", "incident"] {
+            let _ = self.events.remove_label_values(&[stream, kind]);
+        }
+        let _ = self.delay.remove_label_values(&[stream]);
+    }
+
+    /// The text that Prometheus reads.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn text(&self, readings: &Readings<'_>) -> prometheus::Result<String> {
+        self.read_streams(readings.streams);
+        self.read_networks(readings);
+        self.read_store(readings.store);
+        if let Some((count, _)) = crate::analyze::complaints::take() {
+            self.decoder_complaints.inc_by(count);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Accounts are kept by the elements; here they are copied, so that removed streams leave nothing behind.
+    fn read_streams(&self, streams: &[(String, Status)]) {
+        for accounts in [&self.input, &self.analysed, &self.skipped, &self.late, &self.reconnects, &self.abandoned] {
+            accounts.reset();
+        }
+        self.frozen.reset();
+        for (id, status) in streams {
+            self.state(id, status.state);
+            self.reconnects.with_label_values(&[id]).inc_by(status.reconnects);
+            self.abandoned.with_label_values(&[id]).inc_by(status.abandoned);
+            self.frozen.with_label_values(&[id]).set(status.frozen.as_secs_f64());
+            for (analyser, account) in &status.counters {
+                let labels = [id.as_str(), analyser.as_str()];
+                self.input.with_label_values(&labels).inc_by(account.input);
+                self.analysed.with_label_values(&labels).inc_by(account.analysed);
+                self.late.with_label_values(&labels).inc_by(account.late);
+                for (reason, count) in &account.skipped {
+                    self.skipped.with_label_values(&[id, analyser, reason]).inc_by(*count);
+                }
+            }
+        }
+    }
+
+    fn read_networks(&self, readings: &Readings<'_>) {
+        self.network.reset();
+        self.nodes.reset();
+        self.runs.reset();
+        for report in readings.networks {
+            let fell_back = if report.fell_back.is_some() { "true" } else { "false" };
+            let labels = [report.network.as_str(), report.asked.as_str(), report.actual.as_str(), fell_back];
+            self.network.with_label_values(&labels).set(1);
+            for placement in &report.placements {
+                let labels = [report.network.as_str(), placement.provider.as_str()];
+                self.nodes.with_label_values(&labels).set(i64::try_from(placement.nodes).unwrap_or(i64::MAX));
+            }
+        }
+        for (network, runs) in readings.runs {
+            self.runs.with_label_values(&[network]).inc_by(*runs);
+        }
+    }
+
+    fn read_store(&self, counts: &super::store::StoreCounts) {
+        use std::sync::atomic::Ordering::Relaxed;
+        self.store_events.reset();
+        for (fate, count) in [("written", &counts.written), ("dropped", &counts.dropped), ("failed", &counts.failed)] {
+            self.store_events.with_label_values(&[fate]).inc_by(count.load(Relaxed));
+        }
+        let gauge = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        self.store_bytes.set(gauge(counts.bytes.load(Relaxed)));
+        self.store_waiting.set(gauge(counts.waiting.load(Relaxed)));
+    }
+}
+
+/// Makes and registers.
+struct Add<'a>(&'a Registry);
+
+impl Add<'_> {
+    fn register<C: Collector + Clone + 'static>(&self, metric: C) -> prometheus::Result<C> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+        self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {
+        self.register(IntCounter::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+        self.register(IntGaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn plain_gauges(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<GaugeVec> {
+        self.register(GaugeVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> prometheus::Result<IntGauge> {
+        self.register(IntGauge::new(name, help)?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+        self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
+    }
+}
