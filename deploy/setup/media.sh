@@ -46,13 +46,35 @@ kafka_is_there() {
 
 # The Python that the bench's peer script runs on, with its pinned packages; prints its path.
 bench_python() {
-  local venv="$POLYGRAPH_HOME/bench-venv" requirements="$ROOT/tests/bench/peer/requirements.txt"
-  if ! cmp --silent "$requirements" "$venv/requirements.txt"; then
-    say "making the Python environment of the bench's peer in $venv"
-    { "$(system_python)" -m venv --clear "$venv" &&
-      "$venv/bin/python" -m pip install --quiet --require-hashes --only-binary=:all: --requirement "$requirements" >&2; } ||
-      die "the bench's Python environment could not be made (see above): is the network there? Then run again"
-    cp "$requirements" "$venv/requirements.txt"
-  fi
-  echo "$venv/bin/python"
+  python_environment bench-venv tests/bench/peer/requirements.txt "the bench's peer"
+  echo "$POLYGRAPH_HOME/bench-venv/bin/python"
+}
+
+# What drives the browser in the tests of the live page.
+fetch_browser_driver() {
+  python_environment browser-venv tests/browser/requirements.txt "the browser tests"
+}
+
+# python_environment FOLDER REQUIREMENTS WHOSE: with pinned packages, in $POLYGRAPH_HOME.
+python_environment() {
+  local venv="$POLYGRAPH_HOME/$1" requirements="$ROOT/$2"
+  cmp --silent "$requirements" "$venv/requirements.txt" && return 0
+  say "making the Python environment of $3 in $venv"
+  { "$(system_python)" -m venv --clear "$venv" &&
+    "$venv/bin/python" -m pip install --quiet --require-hashes --only-binary=:all: --requirement "$requirements" >&2; } ||
+    die "the Python environment of $3 could not be made (see above): is the network there? Then run again"
+  cp "$requirements" "$venv/requirements.txt"
+}
+
+# Debian's Prometheus and promtool, unpacked and not installed: a package that is installed starts its service.
+fetch_prometheus() {
+  local folder="$POLYGRAPH_HOME/prometheus" packed
+  [[ ! -x "$folder/promtool" ]] || return 0
+  say "fetching Prometheus for the tests by apt"
+  packed="$(mktemp -d "$POLYGRAPH_HOME/download.XXXXXX")"
+  (cd "$packed" && apt-get --quiet -o APT::Sandbox::User=root download prometheus && dpkg-deb --extract prometheus_*.deb unpacked) ||
+    { rm -rf "$packed" && die "apt could not fetch prometheus (see above): is the network there? Then run again"; }
+  mkdir -p "$folder"
+  mv "$packed"/unpacked/usr/bin/{prometheus,promtool} "$folder"
+  rm -rf "$packed"
 }

@@ -21,6 +21,7 @@ readonly TEST_PACKAGES=(
   openssl          # certificates of the tests' cameras
   maven            # fetches the Kafka broker; brings a Java
   shellcheck
+  python3-venv     # the Python that drives the browser
 )
 readonly BENCH_PACKAGES=(python3-venv)
 
@@ -32,10 +33,21 @@ needed_packages() {
   case "${1:-}" in
     tests)
       printf '%s\n' "${TEST_PACKAGES[@]}"
+      has_browser || ! browser_is_packaged || echo chromium
       java_is_new_enough || echo default-jre-headless
       ;;
     bench) printf '%s\n' "${BENCH_PACKAGES[@]}" ;;
   esac
+}
+
+# A Chromium for the tests of the live page.
+has_browser() {
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
+}
+
+# Ubuntu's package only asks snap for one, which needs a running system.
+browser_is_packaged() {
+  ! grep -q '^ID=ubuntu' /etc/os-release
 }
 
 # Kafka 4 runs on Java 17 and later.

@@ -12,6 +12,7 @@ pub mod courier;
 pub mod events;
 pub mod media;
 pub mod rtsp;
+pub mod service;
 
 use std::path::{Path, PathBuf};
 
