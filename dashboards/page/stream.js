@@ -33,7 +33,7 @@ export function show(main, { signal, argument: id, heard }) {
       h("div", { class: "head" }, h("h2", {}, "What happened"), h("span", { class: "space" }), h("label", {}, range)), axis),
     h("div", { class: "split", id: "more" },
       h("section", { class: "panel" }, h("h2", {}, "Stream"), facts),
-      h("section", { class: "panel" }, h("h2", {}, "Analysers"),
+      h("section", { class: "panel", tabindex: 0, "aria-label": "Analysers" }, h("h2", {}, "Analysers"),
         h("table", {}, h("thead", {}, h("tr", {}, ...["Analyser", "In", "Analysed", "Skipped", "Late"].map((name, n) =>
           h("th", { scope: "col", class: n ? "number" : "" }, name)))), accounts))),
     h("section", { class: "panel" }, h("h2", {}, "Evidence"), faces));

@@ -51,7 +51,7 @@ function networks(system) {
   const row = (network) => h("tr", {}, h("th", { scope: "row" }, network.network),
     h("td", {}, network.asked === network.actual ? network.actual : `${network.actual} (${network.asked})`),
     h("td", { class: "number" }, (system.runs[network.network] ?? 0).toLocaleString("en")));
-  return h("section", { class: "panel" }, h("h2", {}, "Networks"),
+  return h("section", { class: "panel", tabindex: 0, "aria-label": "Networks" }, h("h2", {}, "Networks"),
     h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Network"), h("th", { scope: "col" }, "Runs on (asked)"),
       h("th", { scope: "col", class: "number" }, "Runs"))), h("tbody", {}, ...system.networks.map(row))));
 }

@@ -6,6 +6,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -93,9 +94,10 @@ impl Drop for Present {
 /// says how many were lost for want of speed, `gap` that the id to begin after isn't known any more.
 pub async fn sse(
     State(app): Shared,
-    Query(filter): Query<Filter>,
+    filter: Result<Query<Filter>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
+    let Query(filter) = filter?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
     let Resumed { before, gap, listener } = resume(&app, filter.after.clone().or(last)).await?;
     let present = Present::new(&app.hub, "sse");

@@ -80,7 +80,14 @@ impl Gate {
         if !self.tokens.is_empty() {
             return true; // A page elsewhere has no token.
         }
-        let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
+        let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
+        // Browsers say which page asks.
+        let origin = text(header::ORIGIN).map(|origin| origin.split_once("://").map_or("", |(_, host)| host));
+        text(header::HOST).is_some_and(|host| self.is_our_host(host))
+            && origin.is_none_or(|host| self.is_our_host(host))
+    }
+
+    fn is_our_host(&self, host: &str) -> bool {
         let name = match host.strip_prefix('[') {
             Some(rest) => rest.split(']').next().unwrap_or_default(),
             None => host.rsplit_once(':').map_or(host, |(name, _)| name),
@@ -135,7 +142,8 @@ pub async fn pass(
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let caller = admit(&app.gate, &request, address.ip());
-    let who = caller.as_ref().ok().map(|caller| caller.name.clone());
+    // Also of those who may not.
+    let who = app.gate.who(request.headers()).map(|caller| caller.name);
     let mut response = match caller {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
@@ -236,6 +244,11 @@ mod tests {
         }
         assert!(!gate.is_our_name(&headers(header::HOST, "evil.example:8900")));
         assert!(!gate.is_our_name(&HeaderMap::new()));
+        for (origin, ours) in [("http://localhost:8900", true), ("http://evil.example", false), ("null", false)] {
+            let mut both = headers(header::HOST, "127.0.0.1:8900");
+            both.insert(header::ORIGIN, origin.parse().unwrap());
+            assert_eq!(gate.is_our_name(&both), ours, "a page of {origin}");
+        }
     }
 
     #[test]

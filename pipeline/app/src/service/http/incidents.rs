@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -25,11 +25,15 @@ pub struct Filter {
 }
 
 /// Incidents, the latest first.
-pub async fn list(State(app): Shared, Query(filter): Query<Filter>) -> Json<Vec<Incident>> {
+pub async fn list(
+    State(app): Shared,
+    filter: Result<Query<Filter>, QueryRejection>,
+) -> Result<Json<Vec<Incident>>, Problem> {
+    let Query(filter) = filter?;
     let mut all = app.hub.incidents.all();
     all.retain(|incident| filter.stream.as_ref().is_none_or(|stream| *stream == incident.stream));
     all.retain(|incident| !filter.unacknowledged || incident.acknowledged.is_none());
-    Json(all)
+    Ok(Json(all))
 }
 
 /// One incident.

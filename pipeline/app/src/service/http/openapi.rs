@@ -218,6 +218,7 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
         get("/api/v1/streams/{id}/evidence/{name}", "evidence", "A blurred face", Body::Other("image/jpeg")),
         Operation {
             query: FILTER,
+            failures: &[400],
             ..get("/api/v1/events", "events", "Events as Server-Sent Events", Body::Other("text/event-stream"))
         },
         Operation {

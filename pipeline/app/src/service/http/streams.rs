@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -72,8 +72,9 @@ pub struct Since {
 pub async fn timeline(
     State(app): Shared,
     Path(id): Path<String>,
-    Query(Since { since_ms }): Query<Since>,
+    since: Result<Query<Since>, QueryRejection>,
 ) -> Result<Json<Timeline>, Problem> {
+    let Query(Since { since_ms }) = since?;
     let Some(timeline) = app.hub.timeline(&id) else { return Err(Problem::unknown("such stream")) };
     let timeline = timeline.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     Ok(Json(timeline.since(since_ms)))
