@@ -13,6 +13,7 @@ pub mod fusion;
 pub mod geometry;
 pub mod incident;
 pub mod lips;
+pub mod load;
 pub mod mouth;
 pub mod record;
 pub mod report;
