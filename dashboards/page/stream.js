@@ -55,6 +55,7 @@ export function show(main, { signal, argument: id, heard }) {
     tell(facts, {
       "Source": stream.uri, "Picture": stream.video, "Sound": stream.audio, "Wall time by": stream.clock,
       "Epoch": stream.epoch, "Reconnections": stream.reconnects,
+      "Faces searched": `${stream.analysis_fps.toFixed(1)} pictures a second${stream.analysis_fps < stream.config.analysis_fps ? ` of ${stream.config.analysis_fps}: the machine has too much to do` : ""}`,
       "Same picture for": stream.frozen_s > 5 ? span(stream.frozen_s) : null,
     });
     accounts.replaceChildren(...Object.entries(stream.counters).map(([name, account]) => {

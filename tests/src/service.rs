@@ -58,6 +58,11 @@ pub fn configuration(folder: &Path, more: &str) -> PathBuf {
 impl Service {
     /// Starts one and waits until its API listens.
     pub fn start(config: &Path) -> Self {
+        Self::start_with(config, &[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(config: &Path, more: &[&str]) -> Self {
         // The kernel ends it with the test.
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
@@ -65,6 +70,7 @@ impl Service {
             .arg("run")
             .arg(config)
             .args(["--listen", "127.0.0.1:0"])
+            .args(more)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

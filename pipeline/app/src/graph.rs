@@ -11,6 +11,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSink;
 use polygraph_core::accounting::{Accounting, Counters};
+use polygraph_core::load::Rates;
 use polygraph_models::Provider;
 
 /// Records between the analysers and whoever takes them.
@@ -65,6 +66,12 @@ impl Analysis {
             .property_from_str("provider", self.provider.as_str())
             .build()
     }
+}
+
+/// Gives `polyanalyze`, while it runs, other rates than it was set up for.
+pub fn set_rates(analyzer: &gst::Element, rates: &Rates) {
+    analyzer.set_property("analysis-fps", rates.analysis_fps);
+    analyzer.set_property("partial-interval", rates.partial_interval_ms);
 }
 
 /// A pipeline that has not been started.

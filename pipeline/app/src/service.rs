@@ -15,7 +15,9 @@ pub mod guard;
 mod http;
 mod hub;
 mod incidents;
+mod load;
 mod metrics;
+mod processes;
 mod proxy;
 mod schemas;
 mod store;
@@ -41,6 +43,7 @@ use guard::Guard;
 use hub::Hub;
 use incidents::Incidents;
 use metrics::Metrics;
+use processes::{Processes, wire::Hello};
 use store::Store;
 use streams::Streams;
 
@@ -55,7 +58,7 @@ const API_THREADS: usize = 2;
 #[derive(Args, Clone)]
 pub struct Run {
     /// The configuration, polygraph.toml; its JSON Schema: polygraph run --schema
-    #[arg(required_unless_present_any = ["schema", "openapi"])]
+    #[arg(required_unless_present_any = ["schema", "openapi", "worker"])]
     pub config: Option<PathBuf>,
     /// Check the configuration, say all that is wrong with it, and start nothing
     #[arg(long)]
@@ -66,13 +69,30 @@ pub struct Run {
     /// Print the API's OpenAPI document
     #[arg(long, conflicts_with = "schema")]
     pub openapi: bool,
+    /// Run the streams in so many worker processes, each with an engine of its own: a decoder that crashes then takes
+    /// along only its process's share, for a moment. 0: in this process
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = processes)]
+    pub processes: usize,
+    /// Be such a worker; for the service itself
+    #[arg(long, hide = true)]
+    pub worker: bool,
     /// Listen here instead of where the configuration says
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
 }
 
+fn processes(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= 64 => Ok(count),
+        _ => Err("a number from 0 to 64".into()),
+    }
+}
+
 /// Runs the service until SIGTERM or SIGINT.
 pub fn run(run: &Run) -> Result<ExitCode> {
+    if run.worker {
+        return processes::worker::run().map(|()| ExitCode::SUCCESS);
+    }
     if run.schema || run.openapi {
         let document = if run.schema { config::of_config() } else { http::openapi() };
         return print(&schemas::text(&document));
@@ -107,9 +127,12 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     // An explicit provider that isn't there ends the start, not the first stream.
     let engine = Engine::shared(config.provider())?;
     let hub = Arc::new(hub(&config, guard)?);
-    let streams = Arc::new(Streams::new(&config, Arc::clone(&hub), Box::new(read))?);
+    let workers = (run.processes > 0).then(|| Processes::start(run.processes, &hello(&config), &hub)).transpose()?;
+    let streams = Arc::new(Streams::new(&config, Arc::clone(&hub), workers, Box::new(read))?);
+    let load = config.load.control.then(|| load::Load::start(Arc::clone(&streams))).transpose()?;
     runtime.spawn(proxy.serve());
     let served = runtime.block_on(serve(&config, &hub, &streams, engine));
+    drop(load);
     let late = streams.stop_all(STOP);
     if late > 0 {
         eprintln!("polygraph: {late} streams did not stop in time and were left");
@@ -146,6 +169,13 @@ fn hub(config: &Config, guard: Guard) -> Result<Hub> {
     });
     let metrics = Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?;
     Ok(Hub::new(store, courier.transpose()?, guard, incidents, faces, Arc::new(metrics)))
+}
+
+/// What worker processes are told first.
+fn hello(config: &Config) -> Hello {
+    let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
+    let evidence = config.store.evidence.then(|| (config.store.folder().join("evidence"), max_age));
+    Hello { allow: config.allow.clone(), provider: config.provider().as_str().to_owned(), evidence }
 }
 
 /// Serves the API until the process is told to end; SIGHUP reads the configuration again.

@@ -30,6 +30,7 @@ use std::time::{Duration, SystemTime};
 use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::accounting::Counters;
 use polygraph_core::event::{ClockSource, Event, StreamId};
+use polygraph_core::load::Rates;
 use polygraph_core::supervision::State;
 
 use account::Shared;
@@ -73,7 +74,7 @@ pub struct Status {
     pub clock: Option<ClockSource>,
     /// Connections after the first.
     pub reconnects: u64,
-    /// Pipelines that did not end in time and were left to themselves.
+    /// Pipelines that did not end in time, were left to themselves, and have not ended yet.
     pub abandoned: u64,
     /// What the picture is, such as `1280x720, 25 fps`.
     pub video: Option<String>,
@@ -82,6 +83,8 @@ pub struct Status {
     /// For how long the picture has not changed in the least; it is none of a stall's signs, for title cards don't
     /// move either.
     pub frozen: Duration,
+    /// What load control leaves it; nothing when it has said nothing.
+    pub rates: Option<Rates>,
     /// The accounts of all its connections together.
     pub counters: Counters,
 }
@@ -113,6 +116,11 @@ impl Stream {
     /// How it is.
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// Has it look and listen at other rates from now on, without interrupting it.
+    pub fn set_rates(&self, rates: Rates) {
+        self.shared.set_rates(rates);
     }
 
     /// A small picture of it, about a second old at most.

@@ -15,7 +15,7 @@ use std::{
 
 use polygraph_models::Provider;
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 pub use schema::of_config;
@@ -37,6 +37,8 @@ pub struct Config {
     pub kafka: Option<Kafka>,
     /// What may be opened.
     pub allow: Allow,
+    /// What gives way when the machine has too much to do.
+    pub load: Load,
     /// What runs the networks: auto, cpu, cuda or tensorrt.
     pub provider: String,
     /// The streams; more can be added by the API.
@@ -133,9 +135,24 @@ pub struct Kafka {
     pub settings: BTreeMap<String, String>,
 }
 
+/// What gives way when the machine has too much to do: partial transcripts first, then the rates at which pictures are
+/// searched, by the streams' priorities and never under their floors.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Load {
+    /// Whether anything does; without, pictures are shed before the analysers, whichever they are.
+    pub control: bool,
+}
+
+impl Default for Load {
+    fn default() -> Self {
+        Self { control: true }
+    }
+}
+
 /// What may be opened. It is asked again at every connection, after the host's name was resolved; playlists' children
 /// and redirects are asked as well.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allow {
     /// Schemes of URIs.

@@ -148,9 +148,9 @@ impl Hub {
     }
 }
 
-impl Sink for Hub {
-    fn event(&self, event: &Event, delay: Option<Duration>) {
-        let Ok(line) = serde_json::to_string(event) else { return };
+impl Hub {
+    /// Takes an event and its line, a JSON object; `delay` as for [`Sink::event`].
+    pub fn take(&self, event: &Event, line: String, delay: Option<Duration>) {
         let line: Arc<str> = line.into();
         let kind = kind(&event.event_type).to_owned();
         self.metrics.event(&event.subject, &kind, delay);
@@ -172,6 +172,14 @@ impl Sink for Hub {
         }
         remembered.push_back(Arc::clone(&said));
         let _ = self.listeners.send(said);
+    }
+}
+
+impl Sink for Hub {
+    fn event(&self, event: &Event, delay: Option<Duration>) {
+        if let Ok(line) = serde_json::to_string(event) {
+            self.take(event, line, delay);
+        }
     }
 
     fn state(&self, stream: &StreamId, status: &Status) {

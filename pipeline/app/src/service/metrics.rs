@@ -2,10 +2,10 @@
 //! What Prometheus reads at `/metrics`. Names begin with `polygraph_` and end in their unit; labels are stream, analyser,
 //! reason, kind, network and the like, of which there are as many as there are streams and networks, never more.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use polygraph_core::supervision::State;
-use polygraph_models::ProviderReport;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
@@ -13,6 +13,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use super::processes::wire::Network;
 use crate::supervise::Status;
 
 /// From 10 ms, which is a face's detection, to 10 s, which is a source that came back.
@@ -23,10 +24,13 @@ const DURATIONS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 /// All metrics of a service.
 pub struct Metrics {
     registry: Registry,
+    scraping: Mutex<()>,
     state: IntGaugeVec,
     reconnects: IntCounterVec,
-    abandoned: IntCounterVec,
+    abandoned: IntGaugeVec,
     frozen: GaugeVec,
+    analysis_rate: GaugeVec,
+    partial_interval: GaugeVec,
     input: IntCounterVec,
     analysed: IntCounterVec,
     skipped: IntCounterVec,
@@ -53,7 +57,7 @@ pub struct Readings<'a> {
     /// Every stream's id and status.
     pub streams: &'a [(String, Status)],
     /// Networks that are loaded.
-    pub networks: &'a [ProviderReport],
+    pub networks: &'a [Network],
     /// How often each ran.
     pub runs: &'a std::collections::BTreeMap<String, u64>,
     /// The embedded store.
@@ -86,14 +90,24 @@ impl Metrics {
                 "Connections after a stream's first",
                 &["stream"],
             )?,
-            abandoned: add.counters(
-                "polygraph_stream_abandoned_pipelines_total",
-                "Pipelines that did not end in time and were left to themselves",
+            abandoned: add.gauges(
+                "polygraph_stream_abandoned_pipelines",
+                "Pipelines that did not end in time, were left to themselves, and have not ended yet",
                 &["stream"],
             )?,
             frozen: add.plain_gauges(
                 "polygraph_stream_frozen_seconds",
                 "For how long a stream's picture has been the same",
+                &["stream"],
+            )?,
+            analysis_rate: add.plain_gauges(
+                "polygraph_stream_analysis_rate_hertz",
+                "Pictures a second that load control lets a stream search for faces",
+                &["stream"],
+            )?,
+            partial_interval: add.plain_gauges(
+                "polygraph_stream_partial_interval_seconds",
+                "Time between two partial transcripts that load control lets a stream have",
                 &["stream"],
             )?,
             input: add.counters(
@@ -160,6 +174,7 @@ impl Metrics {
             decoder_complaints: add
                 .counter("polygraph_decoder_complaints_total", "Damage that decoders concealed and logged")?,
             registry,
+            scraping: Mutex::default(),
         })
     }
 
@@ -201,6 +216,8 @@ impl Metrics {
     /// # Errors
     /// What the encoder says.
     pub fn text(&self, readings: &Readings<'_>) -> prometheus::Result<String> {
+        // What is copied is begun anew for each scrape, which two at once would both do.
+        let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.read_streams(readings.streams);
         self.read_networks(readings);
         self.read_store(readings.store);
@@ -214,15 +231,22 @@ impl Metrics {
 
     /// Accounts are kept by the elements; here they are copied, so that removed streams leave nothing behind.
     fn read_streams(&self, streams: &[(String, Status)]) {
-        for accounts in [&self.input, &self.analysed, &self.skipped, &self.late, &self.reconnects, &self.abandoned] {
+        for accounts in [&self.input, &self.analysed, &self.skipped, &self.late, &self.reconnects] {
             accounts.reset();
         }
-        self.frozen.reset();
+        self.abandoned.reset();
+        for gauge in [&self.frozen, &self.analysis_rate, &self.partial_interval] {
+            gauge.reset();
+        }
         for (id, status) in streams {
             self.state(id, status.state);
             self.reconnects.with_label_values(&[id]).inc_by(status.reconnects);
-            self.abandoned.with_label_values(&[id]).inc_by(status.abandoned);
+            self.abandoned.with_label_values(&[id]).set(i64::try_from(status.abandoned).unwrap_or(i64::MAX));
             self.frozen.with_label_values(&[id]).set(status.frozen.as_secs_f64());
+            if let Some(rates) = status.rates {
+                self.analysis_rate.with_label_values(&[id]).set(rates.analysis_fps);
+                self.partial_interval.with_label_values(&[id]).set(f64::from(rates.partial_interval_ms) / 1000.0);
+            }
             for (analyser, account) in &status.counters {
                 let labels = [id.as_str(), analyser.as_str()];
                 self.input.with_label_values(&labels).inc_by(account.input);
@@ -243,9 +267,9 @@ impl Metrics {
             let fell_back = if report.fell_back.is_some() { "true" } else { "false" };
             let labels = [report.network.as_str(), report.asked.as_str(), report.actual.as_str(), fell_back];
             self.network.with_label_values(&labels).set(1);
-            for placement in &report.placements {
-                let labels = [report.network.as_str(), placement.provider.as_str()];
-                self.nodes.with_label_values(&labels).set(i64::try_from(placement.nodes).unwrap_or(i64::MAX));
+            for (provider, nodes) in &report.nodes {
+                let labels = [report.network.as_str(), provider.as_str()];
+                self.nodes.with_label_values(&labels).set(i64::try_from(*nodes).unwrap_or(i64::MAX));
             }
         }
         for (network, runs) in readings.runs {

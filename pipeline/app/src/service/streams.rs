@@ -10,12 +10,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use polygraph_core::load::Rates;
 use polygraph_models::Provider;
 
 use super::config::{Config, StreamConfig};
 use super::hub::Hub;
+use super::processes::{Processes, Remote};
 use crate::error::{Error, Result};
-use crate::supervise::{Sink, Status, Stream, Thumbnail};
+use crate::supervise::{Sink, Status, Stream};
 
 /// How long one stream may take to stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -46,7 +48,7 @@ pub struct Changed {
     pub added: Vec<String>,
     /// Of those that were stopped.
     pub removed: Vec<String>,
-    /// Of those that were started anew.
+    /// Of those that were started anew, or that go on with another priority.
     pub changed: Vec<String>,
     /// How many went on without noticing.
     pub untouched: usize,
@@ -69,12 +71,45 @@ impl fmt::Display for Changed {
 struct Entry {
     config: StreamConfig,
     from_file: bool,
-    stream: Stream,
+    stream: Runner,
+}
+
+/// What runs a stream.
+enum Runner {
+    /// This process.
+    Here(Stream),
+    /// A worker process.
+    There(Remote),
+}
+
+impl Runner {
+    fn status(&self) -> Status {
+        match self {
+            Self::Here(stream) => stream.status(),
+            Self::There(stream) => stream.status(),
+        }
+    }
+
+    fn set_rates(&self, rates: Rates) {
+        match self {
+            Self::Here(stream) => stream.set_rates(rates),
+            Self::There(stream) => stream.set_rates(rates),
+        }
+    }
+
+    fn stop(self, deadline: Duration) -> bool {
+        match self {
+            Self::Here(stream) => stream.stop(deadline),
+            Self::There(stream) => stream.stop(deadline),
+        }
+    }
 }
 
 /// All streams.
 pub struct Streams {
     hub: Arc<Hub>,
+    /// What runs them, if not this process.
+    processes: Option<Processes>,
     entries: Mutex<BTreeMap<String, Entry>>,
     /// Held while streams are changed, so that two changes don't mix; reading waits for nobody.
     changing: Mutex<()>,
@@ -91,9 +126,15 @@ impl Streams {
     ///
     /// # Errors
     /// When a stream can't be started.
-    pub fn new(config: &Config, hub: Arc<Hub>, read: Box<dyn Fn() -> Result<Config> + Send + Sync>) -> Result<Self> {
+    pub fn new(
+        config: &Config,
+        hub: Arc<Hub>,
+        processes: Option<Processes>,
+        read: Box<dyn Fn() -> Result<Config> + Send + Sync>,
+    ) -> Result<Self> {
         let streams = Self {
             hub,
+            processes,
             entries: Mutex::default(),
             changing: Mutex::default(),
             provider: config.provider(),
@@ -128,9 +169,37 @@ impl Streams {
         self.lock().get(id).map(|entry| (entry.config.clone(), entry.from_file, entry.stream.status()))
     }
 
-    /// A small picture of it.
-    pub fn thumbnail(&self, id: &str) -> Option<Arc<Thumbnail>> {
-        self.lock().get(id)?.stream.thumbnail()
+    /// Has a stream look and listen at other rates.
+    pub fn set_rates(&self, id: &str, rates: Rates) {
+        if let Some(entry) = self.lock().get(id) {
+            entry.stream.set_rates(rates);
+        }
+    }
+
+    /// A small picture of it, a JPEG; `None` when there is none now. May wait for a worker process.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn thumbnail(&self, id: &str) -> image::ImageResult<Option<Vec<u8>>> {
+        let entries = self.lock();
+        let Some(entry) = entries.get(id) else { return Ok(None) };
+        match &entry.stream {
+            Runner::Here(stream) => {
+                let picture = stream.thumbnail();
+                drop(entries);
+                picture.map(|picture| picture.jpeg()).transpose()
+            }
+            Runner::There(stream) => {
+                let picture = stream.asker();
+                drop(entries);
+                Ok(picture.ask())
+            }
+        }
+    }
+
+    /// The worker processes, if there are any.
+    pub fn processes(&self) -> Option<&Processes> {
+        self.processes.as_ref()
     }
 
     /// Adds a stream.
@@ -155,11 +224,14 @@ impl Streams {
         let _changing = self.change();
         self.valid(&config)?;
         let was = self.lock().get(&config.id).map(|entry| entry.config.clone());
-        if was.as_ref() != Some(&config) {
+        if was.as_ref() == Some(&config) {
+            return Ok(true);
+        }
+        if !self.adopt(&config) {
             self.take_out(&config.id);
             self.start(config, false)?;
-            self.keep()?;
         }
+        self.keep()?;
         Ok(was.is_some())
     }
 
@@ -191,6 +263,7 @@ impl Streams {
                 ("store", old.store != config.store),
                 ("kafka", old.kafka != config.kafka),
                 ("allow", old.allow != config.allow),
+                ("load", old.load != config.load),
                 ("provider", old.provider != config.provider),
             ];
             changed.needs_restart =
@@ -217,6 +290,10 @@ impl Streams {
             let was = self.lock().get(&id).map(|entry| entry.config == stream);
             match was {
                 Some(true) => continue,
+                Some(false) if self.adopt(&stream) => {
+                    changed.changed.push(id);
+                    continue;
+                }
                 Some(false) => {
                     self.take_out(&id);
                     changed.changed.push(id.clone());
@@ -232,7 +309,15 @@ impl Streams {
     /// Stops all at once; how many did not stop in time.
     pub fn stop_all(&self, deadline: Duration) -> usize {
         let entries = std::mem::take(&mut *self.lock());
-        entries.values().for_each(|entry| entry.stream.ask_to_stop());
+        if let Some(processes) = &self.processes {
+            processes.end();
+            return 0;
+        }
+        for entry in entries.values() {
+            if let Runner::Here(stream) = &entry.stream {
+                stream.ask_to_stop();
+            }
+        }
         let end = Instant::now() + deadline;
         let left = |entry: Entry| !entry.stream.stop(end.saturating_duration_since(Instant::now()));
         entries.into_values().map(left).filter(|late| *late).count()
@@ -259,11 +344,29 @@ impl Streams {
             return Err(Refusal::Failed(format!("one service takes {MOST} streams")));
         }
         let wanted = config.wanted(self.provider, self.evidence).map_err(Refusal::Wrong)?;
-        let sink = Arc::clone(&self.hub) as Arc<dyn Sink>;
-        let stream =
-            Stream::start(wanted, sink).map_err(|error| Refusal::Failed(format!("no thread for it: {error}")))?;
+        let stream = match &self.processes {
+            Some(processes) => {
+                let remote = processes.stream(&config);
+                Runner::There(remote.ok_or_else(|| Refusal::Failed("there is no worker process".into()))?)
+            }
+            None => {
+                let sink = Arc::clone(&self.hub) as Arc<dyn Sink>;
+                let stream = Stream::start(wanted, sink);
+                Runner::Here(stream.map_err(|error| Refusal::Failed(format!("no thread for it: {error}")))?)
+            }
+        };
         self.lock().insert(config.id.clone(), Entry { config, from_file, stream });
         Ok(())
+    }
+
+    /// Takes over what can be changed without stopping a stream; whether that is all there is to change.
+    fn adopt(&self, config: &StreamConfig) -> bool {
+        let mut entries = self.lock();
+        let Some(entry) = entries.get_mut(&config.id).filter(|entry| entry.config.goes_on_as(config)) else {
+            return false;
+        };
+        entry.config.clone_from(config);
+        true
     }
 
     /// Stops one; whether it was there. One that doesn't stop in time ends when it can.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use polygraph_core::accounting::Counters;
 use polygraph_core::event::ClockSource;
+use polygraph_core::load::Rates;
 use polygraph_core::supervision::{Machine, State};
 
 use super::{Status, probe::Probe};
@@ -19,9 +20,11 @@ struct Known {
     epoch: Option<String>,
     clock: Option<ClockSource>,
     reconnects: u64,
-    abandoned: u64,
+    abandoned: i64,
     /// Accounts of connections that are over.
     past: Counters,
+    /// What load control leaves it, when that isn't what it asked for.
+    rates: Option<Rates>,
     /// The one that is open.
     open: Option<(gst::Element, Arc<Probe>)>,
     stop: bool,
@@ -44,6 +47,7 @@ impl Shared {
             reconnects: 0,
             abandoned: 0,
             past: Counters::new(),
+            rates: None,
             open: None,
             stop: false,
         };
@@ -71,7 +75,27 @@ impl Shared {
 
     /// A connection is open, in a new epoch.
     pub(super) fn opened(&self, analyzer: &gst::Element, probe: &Arc<Probe>) {
-        self.lock().open = Some((analyzer.clone(), Arc::clone(probe)));
+        let mut known = self.lock();
+        known.open = Some((analyzer.clone(), Arc::clone(probe)));
+        let rates = known.rates;
+        drop(known);
+        if let Some(rates) = rates {
+            graph::set_rates(analyzer, &rates);
+        }
+    }
+
+    /// Other rates from now on, over connections.
+    pub(super) fn set_rates(&self, rates: Rates) {
+        let mut known = self.lock();
+        if known.rates.replace(rates) == Some(rates) {
+            return;
+        }
+        let open = known.open.clone();
+        // Out of the lock: the elements have locks of their own.
+        drop(known);
+        if let Some((analyzer, _)) = open {
+            graph::set_rates(&analyzer, &rates);
+        }
     }
 
     pub(super) fn epoch(&self, epoch: &str, clock: ClockSource) {
@@ -87,8 +111,9 @@ impl Shared {
         add(&mut self.lock().past, &last);
     }
 
-    pub(super) fn abandoned(&self) {
-        self.lock().abandoned += 1;
+    /// So many more pipelines are left to themselves; one that ends late may come off before it was counted.
+    pub(super) fn abandoned(&self, more: i64) {
+        self.lock().abandoned += more;
     }
 
     /// Takes over what the machine says; whether the state is another one.
@@ -118,10 +143,11 @@ impl Shared {
             epoch: known.epoch.clone(),
             clock: known.clock,
             reconnects: known.reconnects,
-            abandoned: known.abandoned,
+            abandoned: u64::try_from(known.abandoned).unwrap_or_default(),
             video: None,
             audio: None,
             frozen: Duration::ZERO,
+            rates: known.rates,
             counters: known.past.clone(),
         };
         drop(known);

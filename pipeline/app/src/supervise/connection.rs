@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One connection to a source: a pipeline, from its start to its end.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -163,19 +164,27 @@ impl Connection {
         }
     }
 
-    /// Ends the pipeline. False when that took too long: then it is left to itself.
-    pub(super) fn close(self) -> bool {
+    /// Ends the pipeline. False when that takes too long: then it is left to itself, and `late` is called when it has
+    /// ended after all.
+    pub(super) fn close(self, late: impl FnOnce() + Send + 'static) -> bool {
         let (tell, ended) = mpsc::channel();
         let over = self.over;
+        // Set by whichever comes first, the end or the loss of patience.
+        let settled = Arc::new(AtomicBool::new(false));
+        let first = Arc::clone(&settled);
         // Full, the sink would hold the streaming threads that have to end.
         self.media.sink.set_drop(true);
         self.media.pipeline.call_async(move |pipeline| {
             *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
             let _ = pipeline.set_state(gst::State::Null);
-            // Whoever waits may have given up.
-            let _ = tell.send(());
+            if first.swap(true, Relaxed) {
+                late();
+            } else {
+                // Nobody can have given up.
+                let _ = tell.send(());
+            }
         });
-        ended.recv_timeout(CLOSE).is_ok()
+        ended.recv_timeout(CLOSE).is_ok() || settled.swap(true, Relaxed)
     }
 }
 

@@ -180,8 +180,9 @@ impl Driver {
         self.shared.closing();
         // Nothing of this epoch will be seen any more.
         self.incidents.end().into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
-        if !connection.close() {
-            self.shared.abandoned();
+        let shared = Arc::clone(&self.shared);
+        if !connection.close(move || shared.abandoned(-1)) {
+            self.shared.abandoned(1);
         }
     }
 

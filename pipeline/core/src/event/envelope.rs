@@ -136,6 +136,40 @@ pub struct Event {
     pub data: EventData,
 }
 
+impl Event {
+    /// Reads one of ours from its line.
+    ///
+    /// # Errors
+    /// When it is no CloudEvent of a type that is known.
+    pub fn parse(line: &str) -> serde_json::Result<Self> {
+        #[derive(Deserialize)]
+        struct Any {
+            specversion: String,
+            id: String,
+            source: String,
+            #[serde(rename = "type")]
+            event_type: String,
+            subject: String,
+            time: String,
+            datacontenttype: String,
+            dataschema: String,
+            data: serde_json::Value,
+        }
+        let any: Any = serde_json::from_str(line)?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.event_type() == any.event_type);
+        let data = match kind {
+            Some(Kind::Stream) => EventData::Stream(serde_json::from_value(any.data)?),
+            Some(Kind::Frame) => EventData::Frame(serde_json::from_value(any.data)?),
+            Some(Kind::Transcript) => EventData::Transcript(serde_json::from_value(any.data)?),
+            Some(Kind::Shot) => EventData::Shot(serde_json::from_value(any.data)?),
+            Some(Kind::Incident) => EventData::Incident(serde_json::from_value(any.data)?),
+            None => return Err(serde::de::Error::custom(format!("`{}` is no type of ours", any.event_type))),
+        };
+        let Any { specversion, id, source, event_type, subject, time, datacontenttype, dataschema, .. } = any;
+        Ok(Self { specversion, id, source, event_type, subject, time, datacontenttype, dataschema, data })
+    }
+}
+
 /// Makes the events of one epoch of one stream, numbered so that no two have the same id.
 #[derive(Clone, Debug)]
 pub struct Numbering {

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use polygraph_core::event::StreamId;
+use polygraph_core::load::Demand;
 use polygraph_models::Provider;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,12 @@ pub struct StreamConfig {
     /// Compare lips and sound: lip-sync and who speaks.
     #[serde(default = "yes")]
     pub lip_sync: bool,
+    /// From 0 to 9: when the machine has too much to do, streams of a lower priority make do with less first.
+    #[serde(default = "priority")]
+    pub priority: u8,
+    /// Pictures a second that are searched for faces at least, however much there is to do.
+    #[serde(default = "floor_fps")]
+    pub floor_fps: f64,
     /// Seconds without pictures after which it counts as stalled; default by the kind of source (2, HLS 8).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stall_s: Option<f64>,
@@ -82,6 +89,14 @@ fn latency_ms() -> u32 {
 
 fn yes() -> bool {
     true
+}
+
+fn priority() -> u8 {
+    5
+}
+
+fn floor_fps() -> f64 {
+    1.0
 }
 
 fn analysis_fps() -> f64 {
@@ -105,6 +120,8 @@ impl StreamConfig {
             transcript: true,
             forensics: true,
             lip_sync: true,
+            priority: priority(),
+            floor_fps: floor_fps(),
             stall_s: None,
             restart_s: None,
         }
@@ -124,6 +141,12 @@ impl StreamConfig {
         if !(0.1..=240.0).contains(&self.analysis_fps) {
             wrong.push("analysis_fps: from 0.1 to 240".to_owned());
         }
+        if !(0.1..=240.0).contains(&self.floor_fps) {
+            wrong.push("floor_fps: from 0.1 to 240".to_owned());
+        }
+        if self.priority > 9 {
+            wrong.push("priority: from 0 to 9".to_owned());
+        }
         if self.latency_ms > 60_000 {
             wrong.push("latency_ms: at most 60000".to_owned());
         }
@@ -142,6 +165,17 @@ impl StreamConfig {
             }
         }
         wrong
+    }
+
+    /// Whether it can become the other without being connected anew.
+    pub fn goes_on_as(&self, other: &Self) -> bool {
+        let Self { priority, floor_fps, .. } = *other;
+        Self { priority, floor_fps, ..self.clone() } == *other
+    }
+
+    /// What it would like of the machine.
+    pub fn demand(&self) -> Demand {
+        Demand { priority: self.priority, analysis_fps: self.analysis_fps, floor_fps: self.floor_fps }
     }
 
     /// As JSON with its secret as it was given, for the service's own file.

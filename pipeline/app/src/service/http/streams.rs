@@ -82,13 +82,12 @@ pub async fn timeline(
 
 /// A small picture of it, about a second old.
 pub async fn thumbnail(State(app): Shared, Path(id): Path<String>) -> Result<Response, Problem> {
-    let jpeg = spawn_blocking(move || app.streams.thumbnail(&id).map(|picture| picture.jpeg())).await?;
-    match jpeg {
-        Some(Ok(jpeg)) => {
+    let jpeg = spawn_blocking(move || app.streams.thumbnail(&id)).await?;
+    match jpeg.map_err(Problem::failed)? {
+        Some(jpeg) => {
             let headers = [(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-store")];
             Ok((headers, jpeg).into_response())
         }
-        Some(Err(error)) => Err(Problem::failed(error)),
         None => Err(Problem::unknown("picture of such a stream now")),
     }
 }

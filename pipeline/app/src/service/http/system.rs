@@ -16,26 +16,12 @@ use tokio::task::spawn_blocking;
 
 use super::{App, Shared, problem::Problem};
 use crate::service::metrics::Readings;
+use crate::service::processes::wire::Network;
 use crate::service::streams::Changed;
 
 /// The process lives and answers.
 pub async fn health() -> &'static str {
     "ok\n"
-}
-
-/// A loaded network and what runs it.
-#[derive(Debug, Serialize, JsonSchema)]
-pub struct Runs {
-    /// Its card's name.
-    network: String,
-    /// The provider that was asked for.
-    asked: &'static str,
-    /// The provider that runs it.
-    actual: &'static str,
-    /// Nodes of its graph by what runs them.
-    nodes: BTreeMap<String, usize>,
-    /// Why `auto` did not get what it would have liked.
-    fell_back: Option<String>,
 }
 
 /// Whether the service can do its work.
@@ -46,20 +32,17 @@ pub struct Ready {
     /// The provider that the engine settled on.
     provider: &'static str,
     /// Networks that are loaded; each is when a stream first needs it.
-    networks: Vec<Runs>,
+    networks: Vec<Network>,
     /// Events that found no room or no disk.
     lost_events: u64,
 }
 
-fn networks(app: &App) -> Vec<Runs> {
-    let runs = |report: polygraph_models::ProviderReport| Runs {
-        asked: report.asked.as_str(),
-        actual: report.actual.as_str(),
-        nodes: report.placements.into_iter().map(|placement| (placement.provider, placement.nodes)).collect(),
-        network: report.network,
-        fell_back: report.fell_back,
-    };
-    app.engine.reports().into_iter().map(runs).collect()
+/// Loaded networks, and how often each ran: here, or in the worker processes.
+fn networks(app: &App) -> (Vec<Network>, BTreeMap<String, u64>) {
+    match app.streams.processes() {
+        Some(processes) => processes.networks(),
+        None => (app.engine.reports().into_iter().map(Network::from).collect(), app.engine.runs()),
+    }
 }
 
 /// The service can do its work: its engine runs and its store is written. Streams that are away don't matter here.
@@ -68,7 +51,7 @@ pub async fn ready(State(app): Shared) -> (StatusCode, Json<Ready>) {
     // It recovers as soon as the disk does.
     let ready = counts.waiting.load(Relaxed) < 16_000;
     let lost_events = counts.dropped.load(Relaxed) + counts.failed.load(Relaxed);
-    let answer = Ready { ready, provider: app.engine.target().as_str(), networks: networks(&app), lost_events };
+    let answer = Ready { ready, provider: app.engine.target().as_str(), networks: networks(&app).0, lost_events };
     (if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, Json(answer))
 }
 
@@ -76,7 +59,7 @@ pub async fn ready(State(app): Shared) -> (StatusCode, Json<Ready>) {
 pub async fn metrics(State(app): Shared) -> Result<Response, Problem> {
     let text = spawn_blocking(move || {
         let streams: Vec<_> = app.streams.all().into_iter().map(|(config, _, status)| (config.id, status)).collect();
-        let (networks, runs) = (app.engine.reports(), app.engine.runs());
+        let (networks, runs) = networks(&app);
         let store = app.hub.store().counts();
         app.hub.metrics.text(&Readings { streams: &streams, networks: &networks, runs: &runs, store })
     })
@@ -97,6 +80,7 @@ pub async fn system(State(app): Shared) -> Result<Json<Value>, Problem> {
 }
 
 fn read(app: &Arc<App>) -> Value {
+    let (networks, runs) = networks(app);
     let counts = app.hub.store().counts();
     let kafka = app.hub.courier().map(|courier| {
         let (sum, lag) = (courier.tallies().sum(), courier.lag());
@@ -112,8 +96,9 @@ fn read(app: &Arc<App>) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "provider": app.engine.target().as_str(),
         "fell_back": app.engine.fell_back(),
-        "networks": networks(app),
-        "runs": app.engine.runs(),
+        "networks": networks,
+        "runs": runs,
+        "workers": app.streams.processes().map(|processes| processes.all()),
         "load": load,
         "cores": std::thread::available_parallelism().map_or(1, usize::from),
         "memory_bytes": memory(),

@@ -4,6 +4,7 @@
 use std::time::UNIX_EPOCH;
 
 use polygraph_core::accounting::Counters;
+use polygraph_core::load::{PARTIAL_INTERVALS_MS, Rates};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -29,7 +30,7 @@ pub struct StreamView {
     pub clock: Option<polygraph_core::event::ClockSource>,
     /// Connections after the first.
     pub reconnects: u64,
-    /// Pipelines that did not end in time.
+    /// Pipelines that did not end in time, and have not yet.
     pub abandoned: u64,
     /// Such as `1280x720, 25 fps`.
     pub video: Option<String>,
@@ -37,6 +38,10 @@ pub struct StreamView {
     pub audio: Option<String>,
     /// For how long the picture has been the same, seconds.
     pub frozen_s: f64,
+    /// Pictures a second that are searched for faces now; fewer than `config` asks for when the machine has too much to do.
+    pub analysis_fps: f64,
+    /// Milliseconds between two partial transcripts now.
+    pub partial_interval_ms: u32,
     /// Whether the configuration file names it; else the API added it.
     pub from_file: bool,
     /// How it is wanted; passwords as `***`.
@@ -49,6 +54,9 @@ impl StreamView {
     pub fn new((mut config, from_file, status): (StreamConfig, bool, Status)) -> Self {
         let since = status.since.duration_since(UNIX_EPOCH).unwrap_or_default();
         config.uri = shown(&config.uri);
+        let rates = status
+            .rates
+            .unwrap_or(Rates { analysis_fps: config.analysis_fps, partial_interval_ms: PARTIAL_INTERVALS_MS[0] });
         Self {
             id: config.id.clone(),
             uri: config.uri.clone(),
@@ -62,6 +70,8 @@ impl StreamView {
             video: status.video,
             audio: status.audio,
             frozen_s: status.frozen.as_secs_f64(),
+            analysis_fps: rates.analysis_fps,
+            partial_interval_ms: rates.partial_interval_ms,
             from_file,
             config,
             counters: status.counters,

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What the service and its worker processes say to each other: one JSON object a line, by the worker's standard input
+//! and output.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use polygraph_core::accounting::Counters;
+use polygraph_core::event::ClockSource;
+use polygraph_core::load::Rates;
+use polygraph_core::supervision::State;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::service::config::Allow;
+use crate::supervise::Status;
+
+/// The first line to a worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    /// What may be opened.
+    pub allow: Allow,
+    /// What runs the networks.
+    pub provider: String,
+    /// Where pictures of faces are kept, and for how long, if they are.
+    pub evidence: Option<(PathBuf, Duration)>,
+}
+
+/// To a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// A stream's description, with its secrets as they were given.
+    Start(serde_json::Value),
+    /// A stream's id. `Over` answers.
+    Stop(String),
+    /// Other rates for a stream.
+    Rates(String, f64, u32),
+    /// A small picture of a stream is wanted. `Picture` answers when there is one.
+    Picture(String),
+}
+
+/// From a worker.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    /// An event's line, and the delay of its picture.
+    Event(String, Option<Duration>),
+    /// How a stream is.
+    Status(String, Box<Told>),
+    /// A stream ended.
+    Over(String),
+    /// A stream could not be started, and why.
+    Refused(String, String),
+    /// A stream's small picture, a JPEG in hexadecimal digits.
+    Picture(String, String),
+    /// How the worker is; at least every second.
+    Alive {
+        /// Loaded networks.
+        networks: Vec<Network>,
+        /// How often each ran.
+        runs: BTreeMap<String, u64>,
+        /// Reports that found no room on their way.
+        lost: u64,
+    },
+}
+
+/// A loaded network and what runs it.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct Network {
+    /// Its card's name.
+    pub network: String,
+    /// The provider that was asked for.
+    pub asked: String,
+    /// The provider that runs it.
+    pub actual: String,
+    /// Nodes of its graph by what runs them.
+    pub nodes: BTreeMap<String, usize>,
+    /// Why `auto` did not get what it would have liked.
+    pub fell_back: Option<String>,
+}
+
+impl From<polygraph_models::ProviderReport> for Network {
+    fn from(report: polygraph_models::ProviderReport) -> Self {
+        Self {
+            asked: report.asked.as_str().to_owned(),
+            actual: report.actual.as_str().to_owned(),
+            nodes: report.placements.into_iter().map(|placement| (placement.provider, placement.nodes)).collect(),
+            network: report.network,
+            fell_back: report.fell_back,
+        }
+    }
+}
+
+/// A [`Status`], told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Told {
+    state: State,
+    reason: Option<String>,
+    since: Duration,
+    epoch: Option<String>,
+    clock: Option<ClockSource>,
+    reconnects: u64,
+    abandoned: u64,
+    video: Option<String>,
+    audio: Option<String>,
+    frozen: Duration,
+    rates: Option<(f64, u32)>,
+    counters: Counters,
+}
+
+impl From<Status> for Told {
+    fn from(status: Status) -> Self {
+        Self {
+            state: status.state,
+            reason: status.reason,
+            since: status.since.duration_since(UNIX_EPOCH).unwrap_or_default(),
+            epoch: status.epoch,
+            clock: status.clock,
+            reconnects: status.reconnects,
+            abandoned: status.abandoned,
+            video: status.video,
+            audio: status.audio,
+            frozen: status.frozen,
+            rates: status.rates.map(|rates| (rates.analysis_fps, rates.partial_interval_ms)),
+            counters: status.counters,
+        }
+    }
+}
+
+impl From<Told> for Status {
+    fn from(told: Told) -> Self {
+        Self {
+            state: told.state,
+            reason: told.reason,
+            since: UNIX_EPOCH + told.since,
+            epoch: told.epoch,
+            clock: told.clock,
+            reconnects: told.reconnects,
+            abandoned: told.abandoned,
+            video: told.video,
+            audio: told.audio,
+            frozen: told.frozen,
+            rates: told.rates.map(|(analysis_fps, partial_interval_ms)| Rates { analysis_fps, partial_interval_ms }),
+            counters: told.counters,
+        }
+    }
+}
+
+/// Of a stream that nothing was told of yet.
+pub fn unknown() -> Status {
+    Status {
+        state: State::Connecting,
+        reason: None,
+        since: SystemTime::now(),
+        epoch: None,
+        clock: None,
+        reconnects: 0,
+        abandoned: 0,
+        video: None,
+        audio: None,
+        frozen: Duration::ZERO,
+        rates: None,
+        counters: Counters::new(),
+    }
+}
