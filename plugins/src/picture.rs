@@ -3,6 +3,7 @@
 
 use gst_video::prelude::*;
 use gst_video::{VideoColorMatrix, VideoColorRange, VideoFormat, VideoFrameRef, VideoInfo};
+use polygraph_core::record::PictureSize;
 use polygraph_core::results::PtsRange;
 use polygraph_models::picture::{Matrix, Picture, PixelFormat};
 
@@ -22,6 +23,13 @@ pub(crate) fn pad_templates() -> Vec<gst::PadTemplate> {
         .into_iter()
         .filter_map(|(name, way)| gst::PadTemplate::new(name, way, gst::PadPresence::Always, &caps).ok())
         .collect()
+}
+
+/// The size of pictures by their caps; `None` of anything else.
+pub(crate) fn picture_size(caps: &gst::CapsRef) -> Option<PictureSize> {
+    let structure = caps.structure(0).filter(|structure| structure.name().starts_with("video/"))?;
+    let side = |name| u32::try_from(structure.get::<i32>(name).ok()?).ok();
+    Some(PictureSize { width: side("width")?, height: side("height")? })
 }
 
 /// Maps a picture for reading and hands it on. Nothing is copied.

@@ -213,6 +213,16 @@ fn kafka_outage_poison_records_become_dead_letters_and_hold_nobody_up() {
     assert_eq!(line["headers"][0], serde_json::json!(["ce_id", "a/100"]));
     assert!(line["reason"].as_str().unwrap().contains("too large"), "{line}");
     assert_eq!(line["payload"].as_str().unwrap().len(), 2_000_000);
+
+    // A file that is full takes no more; then the record is lost, and counted.
+    let folder = tempfile::tempdir().unwrap();
+    let courier = start(CourierConfig { dead_letter_bytes: 1_000_000, ..self::config(&broker, folder.path()) });
+    courier.send(&large).unwrap();
+    let delivery = courier.finish(TIMEOUT);
+    assert_closes(&delivery.tallies);
+    let tally = delivery.tallies.of(Topic::Frames);
+    assert_eq!(tally.dropped.get("refused by Kafka, and the dead letters' file is full"), Some(&1), "{tally:?}");
+    assert_eq!(tally.dead_lettered.len(), 0, "{tally:?}");
 }
 
 #[test]

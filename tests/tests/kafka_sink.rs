@@ -101,3 +101,53 @@ fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
         assert!((delivered / wanted - 1.0).abs() <= 0.02, "{stream}: {delivered} of {wanted} frames");
     }
 }
+
+/// Records of equal length in a file, as a recorder of `application/x-polygraph` buffers would leave them.
+fn records(file: &Path, count: u64) -> usize {
+    const LENGTH: usize = 1000;
+    let record = |number: u64| {
+        let frame = serde_json::json!({"frame": {"pts_ns": number * 40_000_000, "faces": [], "networks": []}}).to_string();
+        format!("{frame:LENGTH$}")
+    };
+    std::fs::write(file, (0..count).map(record).collect::<String>()).unwrap();
+    LENGTH
+}
+
+#[test]
+fn kafka_outage_a_stream_tells_when_events_are_given_up_and_how_many_were() {
+    let broker = Broker::start();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("records");
+    let length = records(&file, 60_000);
+    broker.pause();
+    let pipeline = format!(
+        "gst-launch-1.0 -e -m filesrc location={} blocksize={length} ! application/x-polygraph ! \
+         identity sleep-time=500 ! polykafkasink brokers={} stream-id=s spool={} spool-bytes=1048576 \
+         drain-time=120000000000",
+        file.display(),
+        broker.address(),
+        folder.path().join("spool").display()
+    );
+    let mut stream = with_our_elements(&pipeline).stdout(Stdio::piped()).spawn().unwrap();
+    await_line(&mut stream, "dropping-began");
+    broker.resume();
+    await_line(&mut stream, "dropping-ended");
+    // The stream goes on all the while; it ends in order when it is asked to.
+    let asked = Command::new("kill").args(["-s", "INT", &stream.id().to_string()]).status().unwrap();
+    assert!(asked.success() && stream.wait().unwrap().success());
+
+    let told: Vec<serde_json::Value> = consume(&broker.address(), "polygraph.streams")
+        .iter()
+        .map(|message| serde_json::from_str(&message.payload).unwrap())
+        .collect();
+    let states: Vec<_> = told.iter().map(|data| data["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["started", "dropping_began", "dropping_ended", "ended"]);
+    let frames: BTreeSet<_> = consume(&broker.address(), "polygraph.frames")
+        .iter()
+        .map(|message| message.headers["ce_id"].split('/').nth(3).unwrap().parse::<u64>().unwrap() / 40_000_000)
+        .collect();
+    let sent = frames.last().unwrap() + 1;
+    let dropped = &told[2]["dropped"];
+    assert_eq!(dropped["polygraph.frames"], sent - frames.len() as u64, "{dropped}");
+    assert_eq!(dropped.as_object().unwrap().len(), 1, "only frames are given up: {dropped}");
+}

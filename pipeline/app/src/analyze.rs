@@ -208,6 +208,7 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
             Step::Idle => {}
             Step::Ended(failure) => return Ok(failure),
         }
+        outputs.tell_of_delivery(graph.watch.end_ns())?;
         if interrupted() {
             graph.end_early();
         }
@@ -226,7 +227,7 @@ fn tell_end(outputs: &mut Outputs, graph: &Graph, failure: Option<&str>, counter
 }
 
 fn state(state: StreamState, pts_ns: u64, reason: Option<String>, counters: Counters) -> Stream {
-    Stream { state, pts_ns, reason, counters }
+    Stream { reason, counters, ..Stream::new(state, pts_ns) }
 }
 
 /// Waits for Kafka; `Some` says what is missing and how to send it again.

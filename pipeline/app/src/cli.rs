@@ -4,6 +4,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use polygraph_core::profile::Profile;
 use polygraph_models::Provider;
 
 use crate::{
@@ -97,6 +98,12 @@ pub struct Kafka {
     /// process. A live stream gives up frames first when it is full
     #[arg(long, value_name = "DIR", requires = "brokers")]
     pub spool: Option<PathBuf>,
+    /// Most bytes in the spool, such as 20M or 1G; default: 1G
+    #[arg(long, value_name = "SIZE", requires = "spool", value_parser = bytes)]
+    pub spool_bytes: Option<u64>,
+    /// How frames are written for Kafka: polygraph, dlstreamer or deepstream-minimal
+    #[arg(long = "kafka-profile", value_name = "PROFILE", default_value_t)]
+    pub profile: Profile,
     #[command(flatten)]
     pub connection: Connection,
     /// How long to wait, at the end, until every event is acknowledged
@@ -167,6 +174,9 @@ pub struct Replay {
     pub brokers: String,
     #[command(flatten)]
     pub connection: Connection,
+    /// How frames of an events.ndjson are written: polygraph, dlstreamer or deepstream-minimal; a spool's are ready
+    #[arg(long = "kafka-profile", value_name = "PROFILE", default_value_t)]
+    pub profile: Profile,
     /// How long to wait, at the end, until every event is acknowledged
     #[arg(long = "kafka-timeout", value_name = "SECONDS", default_value = "60", value_parser = seconds)]
     pub timeout: Duration,
@@ -184,6 +194,18 @@ fn jobs(text: &str) -> Result<usize, String> {
         Ok(jobs) if (1..=256).contains(&jobs) => Ok(jobs),
         _ => Err("a number from 1 to 256".into()),
     }
+}
+
+/// Bytes of the command line; K, M and G are powers of 1024.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let (number, shift) = match text.strip_suffix(['K', 'M', 'G']) {
+        Some(number) if text.ends_with('K') => (number, 10),
+        Some(number) if text.ends_with('M') => (number, 20),
+        Some(number) => (number, 30),
+        None => (text, 0),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+    bytes.filter(|bytes| *bytes >= 1 << 20).ok_or_else(|| "bytes, at least 1M, such as 20M or 1G".into())
 }
 
 /// Seconds of the command line.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events on their way to Kafka: straight, where `events.ndjson` is what they are sent from again, or by way of a spool.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::mpsc, time::Duration};
 
+use polygraph_core::profile::Profile;
 use polygraph_delivery::{
     Courier, CourierConfig, Delivery, Message, Notice, Policy, Producer, ProducerConfig, Report, read_properties,
 };
@@ -19,11 +20,16 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 const ROOM: Duration = Duration::from_millis(100);
 
 /// Brings events to Kafka.
-pub enum Sender {
+pub struct Sender {
+    way: Way,
+    profile: Profile,
+}
+
+enum Way {
     /// From memory.
     Straight(Producer),
-    /// From a spool on disk.
-    Spooled(Courier),
+    /// From a spool on disk, which has news now and then.
+    Spooled(Courier, mpsc::Receiver<Notice>),
 }
 
 /// What became of the events.
@@ -40,30 +46,53 @@ impl Sender {
     pub fn start(kafka: &Kafka, live: bool) -> Result<Option<Self>> {
         let Some(brokers) = &kafka.brokers else { return Ok(None) };
         let config = config(brokers, kafka.timeout.max(PATIENCE), &kafka.connection)?;
+        let profile = kafka.profile;
         let Some(spool) = &kafka.spool else {
-            return Ok(Some(Self::Straight(Producer::start(ProducerConfig { room_timeout: ROOM, ..config })?)));
+            let producer = Producer::start(ProducerConfig { room_timeout: ROOM, ..config })?;
+            return Ok(Some(Self { way: Way::Straight(producer), profile }));
         };
         let mut config = CourierConfig::new(config, spool);
+        config.max_bytes = kafka.spool_bytes.unwrap_or(config.max_bytes);
         if !live {
             config.policy = Policy::File(kafka.timeout);
         }
-        Ok(Some(Self::Spooled(Courier::start(config, tell)?)))
+        let (news, told) = mpsc::channel();
+        let courier = Courier::start(config, move |notice| {
+            tell(&notice);
+            // Nobody listens any more at the end.
+            let _ = news.send(notice);
+        })?;
+        Ok(Some(Self { way: Way::Spooled(courier, told), profile }))
     }
 
-    /// Sends an event. A refusal is counted, told at the end with the way to send it again, and no reason to stop
-    /// analysing.
-    pub fn send(&self, message: Message) {
-        drop(match self {
-            Self::Straight(producer) => producer.send(message),
-            Self::Spooled(courier) => courier.send(&message),
+    /// What the spool had to say since the last call.
+    pub fn news(&self) -> impl Iterator<Item = Notice> + '_ {
+        let told = match &self.way {
+            Way::Straight(_) => None,
+            Way::Spooled(_, told) => Some(told),
+        };
+        told.into_iter().flat_map(mpsc::Receiver::try_iter)
+    }
+
+    /// Sends an event, written as a JSON object. A refusal is counted, told at the end with the way to send it again, and
+    /// no reason to stop analysing.
+    ///
+    /// # Errors
+    /// [`polygraph_delivery::Error::NotAnEvent`].
+    pub fn send(&self, line: &str) -> polygraph_delivery::Result<()> {
+        let message = Message::of_line(line, self.profile)?;
+        drop(match &self.way {
+            Way::Straight(producer) => producer.send(message),
+            Way::Spooled(courier, _) => courier.send(&message),
         });
+        Ok(())
     }
 
     /// Waits until Kafka has everything, at most `timeout`.
     pub fn finish(self, timeout: Duration) -> Outcome {
-        match self {
-            Self::Straight(producer) => Outcome::Straight(producer.finish(timeout)),
-            Self::Spooled(courier) => Outcome::Spooled(Box::new(courier.finish(timeout))),
+        match self.way {
+            Way::Straight(producer) => Outcome::Straight(producer.finish(timeout)),
+            Way::Spooled(courier, _) => Outcome::Spooled(Box::new(courier.finish(timeout))),
         }
     }
 }
@@ -78,7 +107,7 @@ pub fn config(brokers: &str, timeout: Duration, connection: &Connection) -> Resu
 }
 
 /// Tells people what the spool has to say.
-pub fn tell(notice: Notice) {
+pub fn tell(notice: &Notice) {
     match notice {
         Notice::DroppingBegan => {
             eprintln!("polygraph: there is no room for all events: the least important are given up")

@@ -54,7 +54,7 @@ fn spool(folder: &Path, replay: &Replay) -> Result<ExitCode> {
         return Err(Error::input(folder.display().to_string(), "there is no spool in this folder"));
     }
     let config = config(&replay.brokers, replay.timeout, &replay.connection)?;
-    let courier = Courier::start(CourierConfig::new(config, folder), tell)?;
+    let courier = Courier::start(CourierConfig::new(config, folder), |notice| tell(&notice))?;
     let delivery = courier.finish(replay.timeout);
     let sum = delivery.tallies.sum();
     println!("{} events were in the spool, {} acknowledged", sum.replayed, sum.acknowledged);
@@ -74,7 +74,7 @@ fn file(events: &Path, replay: &Replay) -> Result<ExitCode> {
     for (index, line) in BufReader::new(file).lines().enumerate() {
         let message = line
             .map_err(|error| error.to_string())
-            .and_then(|line| Message::of_line(&line).map_err(|why| why.to_string()));
+            .and_then(|line| Message::of_line(&line, replay.profile).map_err(|why| why.to_string()));
         match message {
             // A refusal is in the counts.
             Ok(message) => drop(producer.send(message)),

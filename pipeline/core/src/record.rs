@@ -5,6 +5,7 @@
 //! Times are stream time in nanoseconds: the position in a file, the time since the start of a live epoch.
 
 mod incident;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,9 @@ impl Record {
 pub struct Frame {
     /// When the picture is shown.
     pub pts_ns: u64,
+    /// How large the picture is; absent where nobody knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<PictureSize>,
     /// The faces, the best first; empty when none was found.
     pub faces: Vec<Face>,
     /// The sound at that moment; absent when there is none (see `missing`).
@@ -65,6 +69,15 @@ pub struct Frame {
     /// The fused verdict of the worst face, or of a voice that is no face's; absent where there is neither.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fused: Option<Fused>,
+}
+
+/// The size of a picture in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PictureSize {
+    /// From left to right.
+    pub width: u32,
+    /// From top to bottom.
+    pub height: u32,
 }
 
 /// The sound at one moment.
@@ -176,6 +189,16 @@ pub struct Stream {
     pub reason: Option<String>,
     /// What was counted so far.
     pub counters: Counters,
+    /// Events that were given up for want of room, by topic, since that began: of all streams that share the spool.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub dropped: BTreeMap<String, u64>,
+}
+
+impl Stream {
+    /// A state, at a stream time, with nothing more to say.
+    pub fn new(state: StreamState, pts_ns: u64) -> Self {
+        Self { state, pts_ns, reason: None, counters: Counters::new(), dropped: BTreeMap::new() }
+    }
 }
 
 /// The states that a stream tells of.
@@ -198,6 +221,10 @@ pub enum StreamState {
     Ended,
     /// An error ended it, or keeps the service from it; `reason` says which and where.
     Failed,
+    /// There is no room for all events on their way to Kafka: from here on some are given up.
+    DroppingBegan,
+    /// There is room again; `dropped` says how many were given up.
+    DroppingEnded,
 }
 
 impl StreamState {

@@ -14,7 +14,7 @@ mod sound;
 use std::collections::VecDeque;
 
 use crate::accounting::Accounting;
-use crate::record::{Frame, Missing, Record, Shot};
+use crate::record::{Frame, Missing, PictureSize, Record, Shot};
 use crate::results::{AudioResults, FaceResults, VideoResults};
 
 pub use side::Side;
@@ -79,6 +79,8 @@ pub struct Picture {
     pub running_ns: u64,
     /// Stream time of the picture.
     pub stream_ns: u64,
+    /// How large it is, where that is known.
+    pub size: Option<PictureSize>,
     /// What was found.
     pub results: VideoResults,
 }
@@ -98,6 +100,7 @@ struct Waiting {
     running_ns: u64,
     stream_ns: u64,
     arrived_ns: u64,
+    size: Option<PictureSize>,
     shot: Option<Shot>,
     faces: Option<FaceResults>,
 }
@@ -169,7 +172,7 @@ impl Join {
             return;
         }
         self.moved(Side::Video, picture.running_ns, now);
-        let Picture { running_ns, stream_ns, results } = picture;
+        let Picture { running_ns, stream_ns, size, results } = picture;
         if results.transition.is_none() && !results.faces.as_ref().is_some_and(|faces| faces.analysed) {
             self.pictures.skipped(if results.faces.is_some() { "not-analysed" } else { "no-results" });
             self.forget();
@@ -181,7 +184,7 @@ impl Join {
         }
         let shot = results.transition.map(|found| Shot::of(found, stream_ns));
         let faces = results.faces.filter(|faces| faces.analysed);
-        self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, shot, faces });
+        self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, size, shot, faces });
         self.forget();
     }
 
@@ -274,7 +277,7 @@ impl Join {
                 self.forget();
                 continue;
             };
-            let frame = self.join(head.running_ns, head.stream_ns, faces);
+            let frame = Frame { picture: head.size, ..self.join(head.running_ns, head.stream_ns, faces) };
             self.forget();
             return Some(Output { running_ns: head.running_ns, record: Record::Frame(frame) });
         }

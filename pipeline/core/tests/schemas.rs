@@ -10,6 +10,8 @@ fn documents() -> Vec<(String, Value)> {
     let of_kind = |kind: Kind| (format!("{kind}.schema.json"), schema::of_data(kind));
     let mut documents: Vec<_> = Kind::ALL.into_iter().map(of_kind).collect();
     documents.push(("event.schema.json".into(), schema::of_event()));
+    documents.push(("desired.schema.json".into(), schema::of_wanted()));
+    documents.push(("status.schema.json".into(), schema::of_status()));
     documents.push(("asyncapi.json".into(), schema::asyncapi()));
     documents
 }

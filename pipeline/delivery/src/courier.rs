@@ -2,10 +2,13 @@
 //! The courier: takes messages without ever waiting for a disk or a network, keeps them in the spool, and brings them
 //! to Kafka.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+
+use polygraph_core::record::{Stream, StreamState};
 
 use crate::block;
 use crate::config::ProducerConfig;
@@ -43,10 +46,12 @@ pub struct CourierConfig {
     pub max_bytes: u64,
     /// Records older than this are given up, unless they are already on their way.
     pub max_age: Duration,
+    /// Most bytes of the file of dead letters; what finds no room in it is given up.
+    pub dead_letter_bytes: u64,
 }
 
 impl CourierConfig {
-    /// Live; 16 MiB in memory, 1 GiB and a week on disk.
+    /// Live; 16 MiB in memory, 1 GiB and a week on disk, 64 MiB of dead letters.
     pub fn new(producer: ProducerConfig, spool: impl Into<PathBuf>) -> Self {
         Self {
             producer,
@@ -55,6 +60,7 @@ impl CourierConfig {
             queue_bytes: 16 << 20,
             max_bytes: 1 << 30,
             max_age: Duration::from_secs(7 * 24 * 3600),
+            dead_letter_bytes: 64 << 20,
         }
     }
 }
@@ -72,6 +78,21 @@ pub enum Notice {
     SpoolHealed,
     /// Something in the spool could not be read any more.
     SpoolDamaged(String),
+}
+
+impl Notice {
+    /// What a stream tells its consumers at `pts_ns`; `None` where nothing is missing.
+    pub fn of_stream(&self, pts_ns: u64) -> Option<Stream> {
+        match self {
+            Self::DroppingBegan => Some(Stream::new(StreamState::DroppingBegan, pts_ns)),
+            Self::DroppingEnded(dropped) => {
+                let dropped: BTreeMap<_, _> =
+                    dropped.iter().map(|(topic, records)| (topic.name().to_owned(), *records)).collect();
+                Some(Stream { dropped, ..Stream::new(StreamState::DroppingEnded, pts_ns) })
+            }
+            Self::SpoolFailed(_) | Self::SpoolHealed | Self::SpoolDamaged(_) => None,
+        }
+    }
 }
 
 /// What became of everything, when a courier has ended.

@@ -23,20 +23,26 @@ pub(crate) const REASON_HEADER: &str = "dead_letter_reason";
 #[derive(Debug)]
 pub(crate) struct DeadLetterFile {
     path: PathBuf,
+    max_bytes: u64,
 }
 
 impl DeadLetterFile {
-    pub(crate) fn of(folder: &Path) -> Self {
-        Self { path: folder.join(DEAD_LETTER_FILE) }
+    pub(crate) fn of(folder: &Path, max_bytes: u64) -> Self {
+        Self { path: folder.join(DEAD_LETTER_FILE), max_bytes }
     }
 
-    /// Appends a record and syncs it to the disk.
-    pub(crate) fn append(&self, topic: Topic, record: &Record<'_>, reason: &str) -> std::io::Result<()> {
+    /// Appends a record and syncs it to the disk; `false` when it would make the file too large. Whoever looks after the
+    /// file may move it away at any time, and the next record begins another.
+    pub(crate) fn append(&self, topic: Topic, record: &Record<'_>, reason: &str) -> std::io::Result<bool> {
         let mut file = File::options().create(true).append(true).open(&self.path)?;
         let mut line = line(topic, record, reason).to_string();
         line.push('\n');
+        if file.metadata()?.len() + line.len() as u64 > self.max_bytes {
+            return Ok(false);
+        }
         file.write_all(line.as_bytes())?;
-        file.sync_data()
+        file.sync_data()?;
+        Ok(true)
     }
 }
 
@@ -71,11 +77,13 @@ mod tests {
     #[test]
     fn each_line_is_the_whole_record_with_its_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let file = DeadLetterFile::of(folder.path());
+        let file = DeadLetterFile::of(folder.path(), 1000);
         for payload in [&b"{\"a\":\"\n\"}"[..], &[0xff, 0x00]] {
             let record = Record { key: b"s", headers: vec![("ce_id", b"1")], payload };
-            file.append(Topic::Shots, &record, "too large").unwrap();
+            assert!(file.append(Topic::Shots, &record, "too large").unwrap());
         }
+        let large = Record { key: b"s", headers: vec![], payload: &[b'x'; 1000] };
+        assert!(!file.append(Topic::Shots, &large, "too large").unwrap(), "there was no room");
         let text = std::fs::read_to_string(folder.path().join("deadletter.ndjson")).unwrap();
         let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(lines[0]["payload"], "{\"a\":\"\n\"}");

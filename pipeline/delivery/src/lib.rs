@@ -53,7 +53,12 @@
 //! *acknowledged* or as *failed for a named reason*, and is waited for no longer than
 //! [`ProducerConfig::delivery_timeout`].
 //!
-//! Both are idempotent (`enable.idempotence`, `acks=all`) unless the user's settings say otherwise: what a broker
+//! # Fleet
+//!
+//! [`Member`] shares streams with the other workers of a group, [`Board`] is the tables of which are wanted and how they
+//! are.
+//!
+//! Both producers are idempotent (`enable.idempotence`, `acks=all`) unless the user's settings say otherwise: what a broker
 //! stores, it stores once and in order.
 
 mod block;
@@ -63,6 +68,7 @@ mod deadletter;
 mod error;
 mod event;
 mod fate;
+mod fleet;
 mod flight;
 mod ledger;
 mod message;
@@ -80,10 +86,11 @@ pub use config::ProducerConfig;
 pub use courier::{Courier, CourierConfig, Delivery, Notice, Policy};
 pub use deadletter::DEAD_LETTER_FILE;
 pub use error::{Error, Result};
+pub use fleet::{Board, DESIRED, Keeper, Member, MemberConfig, STATUS, StatusWriter, Stop, Wish};
 pub use ledger::Counts;
 pub use message::{DEAD_LETTERS, Message, Topic};
 pub use producer::{Producer, Report};
 pub use settings::read_properties;
 pub use spool::SPOOL_FILE;
 pub use tally::{Lag, Tallies, Tally};
-pub use topics::{TopicState, check_topics, create_topics};
+pub use topics::{TopicState, check_fleet_topics, check_topics, create_fleet_topics, create_topics};

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::metadata::Metadata;
@@ -16,12 +16,16 @@ use rdkafka::producer::{Producer as _, ThreadedProducer};
 
 use crate::config::ProducerConfig;
 use crate::error::{Error, Result};
+use crate::fleet::{DESIRED, STATUS};
 use crate::ledger::{Ledger, Reports};
 use crate::message::{DEAD_LETTERS, Topic};
 use crate::settings;
 
 /// The broker's own number of partitions and of replicas (KIP-464): the operator knows the cluster, we don't.
 const BROKERS_DEFAULT: i32 = -1;
+const COMPACT: &str = "compact";
+/// Few: it is read as a whole by whoever wants to know.
+const STATUS_PARTITIONS: i32 = 8;
 /// How long one attempt may take, and the end of the producer be held up by it.
 const ATTEMPT: Duration = Duration::from_secs(2);
 /// Between looks at whether the answer has come.
@@ -86,22 +90,41 @@ pub fn create_topics(
     partitions: Option<i32>,
     replicas: Option<i32>,
 ) -> Result<Vec<&'static str>> {
+    let [partitions, replicas] = [partitions, replicas].map(|number| number.unwrap_or(BROKERS_DEFAULT));
+    let topics: Vec<_> =
+        names().map(|name| (name, NewTopic::new(name, partitions, TopicReplication::Fixed(replicas)))).collect();
+    make(config, &topics)
+}
+
+/// Makes the topics of a fleet that are missing: [`DESIRED`] with so many partitions, and both compacted, for what is
+/// wanted stays wanted. The names of those that were made.
+///
+/// # Errors
+/// As [`create_topics`].
+pub fn create_fleet_topics(
+    config: &ProducerConfig,
+    partitions: i32,
+    replicas: Option<i32>,
+) -> Result<Vec<&'static str>> {
+    let replicas = TopicReplication::Fixed(replicas.unwrap_or(BROKERS_DEFAULT));
+    let topic = |name, partitions| (name, NewTopic::new(name, partitions, replicas).set("cleanup.policy", COMPACT));
+    make(config, &[topic(DESIRED, partitions), topic(STATUS, STATUS_PARTITIONS)])
+}
+
+fn make(config: &ProducerConfig, topics: &[(&'static str, NewTopic<'_>)]) -> Result<Vec<&'static str>> {
     // Says more clearly than the other client why there is no way to the cluster.
     let (_, ledger) = look(config)?;
     let client = config.connection()?;
     let admin = AdminClient::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
         .map_err(|error| settings::refused(&client, &error))?;
-    let [partitions, replicas] = [partitions, replicas].map(|number| number.unwrap_or(BROKERS_DEFAULT));
-    let topics: Vec<_> =
-        names().map(|name| NewTopic::new(name, partitions, TopicReplication::Fixed(replicas))).collect();
     let timeout = Some(config.delivery_timeout);
     let options = AdminOptions::new().request_timeout(timeout).operation_timeout(timeout);
-    let answer = until_finished(admin.create_topics(&topics, &options), &ledger);
+    let answer = until_finished(admin.create_topics(topics.iter().map(|(_, topic)| topic), &options), &ledger);
     let results = answer.transpose().map_err(|error| unreachable(&ledger, &error))?.unwrap_or_default();
     let mut made = Vec::new();
-    for (name, result) in names().zip(results) {
+    for ((name, _), result) in topics.iter().zip(results) {
         match result {
-            Ok(_) => made.push(name),
+            Ok(_) => made.push(*name),
             Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
             Err((_, code)) => return Err(Error::Cluster(format!("the topic {name} can't be made: {code}"))),
         }
@@ -114,7 +137,34 @@ pub fn create_topics(
 /// # Errors
 /// As [`create_topics`].
 pub fn check_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
-    let (metadata, _) = look(config)?;
+    Ok(states(&look(config)?.0, names()))
+}
+
+/// Looks at the topics of a fleet: without compaction what is wanted would be forgotten by and by.
+///
+/// # Errors
+/// As [`create_topics`].
+pub fn check_fleet_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
+    let (metadata, ledger) = look(config)?;
+    let mut states = states(&metadata, [DESIRED, STATUS].into_iter());
+    let client = config.connection()?;
+    let admin = AdminClient::from_config_and_context(&client, Reports(Arc::clone(&ledger)))
+        .map_err(|error| settings::refused(&client, &error))?;
+    let options = AdminOptions::new().request_timeout(Some(config.delivery_timeout));
+    for state in states.iter_mut().filter(|state| state.fault.is_none()) {
+        let asked = [ResourceSpecifier::Topic(state.name)];
+        let answer = until_finished(admin.describe_configs(&asked, &options), &ledger);
+        let resources = answer.transpose().map_err(|error| unreachable(&ledger, &error))?.unwrap_or_default();
+        let policy = resources.iter().flatten().find_map(|resource| resource.get("cleanup.policy")?.value.clone());
+        if let Some(policy) = policy.filter(|policy| policy != COMPACT) {
+            let name = state.name;
+            state.fault = Some(format!("cleanup.policy is {policy}: kafka-configs --alter --topic {name} --add-config cleanup.policy={COMPACT}"));
+        }
+    }
+    Ok(states)
+}
+
+fn states(metadata: &Metadata, names: impl Iterator<Item = &'static str>) -> Vec<TopicState> {
     let state = |name| {
         let Some(topic) = metadata.topics().iter().find(|topic| topic.name() == name) else {
             return TopicState { name, partitions: 0, replicas: 0, fault: Some("does not exist".into()) };
@@ -124,7 +174,7 @@ pub fn check_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
         let fault = (leaderless > 0).then(|| format!("{leaderless} partitions have no leader"));
         TopicState { name, partitions: topic.partitions().len(), replicas, fault }
     };
-    Ok(names().map(state).collect())
+    names.map(state).collect()
 }
 
 /// What the cluster has. A producer asks, for it hears what the way to the brokers has to say.

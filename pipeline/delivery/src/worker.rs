@@ -70,7 +70,7 @@ impl Worker {
             (tally.replayed, tally.spooled) = (left, left);
         }
         drop(state);
-        let graves = Graves::of(&config.spool);
+        let graves = Graves::of(&config.spool, config.dead_letter_bytes);
         let store = Store::new(spool);
         let lanes = Default::default();
         Ok(Self {

@@ -3,10 +3,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use polygraph_core::accounting::Counters;
 use polygraph_core::event::{Epoch, Event, Numbering, StreamId};
-use polygraph_core::record::{Frame, Record, Shot, Stream, StreamState};
+use polygraph_core::record::{Frame, PictureSize, Record, Shot, Stream, StreamState};
 use polygraph_core::results::VideoResults;
+use polygraph_delivery::Notice;
 
 /// The events of one stream, epoch by epoch.
 pub(super) struct Events {
@@ -37,7 +37,7 @@ impl Events {
                 let wall_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
                 let epoch = Epoch::of_connection(ulid::Ulid::new().to_string(), wall_ns.saturating_sub(pts_ns));
                 let numbering = none.insert(Numbering::new(self.stream.clone(), epoch));
-                events.push(numbering.stream(state(StreamState::Started, pts_ns)));
+                events.push(numbering.stream(Stream::new(StreamState::Started, pts_ns)));
                 numbering
             }
         };
@@ -48,24 +48,26 @@ impl Events {
         events
     }
 
+    /// The event that says what became of the delivery; `None` when the stream has not begun.
+    pub(super) fn told(&mut self, notice: &Notice) -> Option<Event> {
+        let stream = notice.of_stream(self.last_ns)?;
+        Some(self.numbering.as_mut()?.stream(stream))
+    }
+
     /// The event that says that the stream has ended; `None` when it never began.
     pub(super) fn end(&mut self) -> Option<Event> {
         let mut numbering = self.numbering.take()?;
-        Some(numbering.stream(state(StreamState::Ended, self.last_ns)))
+        Some(numbering.stream(Stream::new(StreamState::Ended, self.last_ns)))
     }
 }
 
-fn state(state: StreamState, pts_ns: u64) -> Stream {
-    Stream { state, pts_ns, reason: None, counters: Counters::default() }
-}
-
 /// The records of a picture at `stream_ns`; all of the results' times are stream time.
-pub(super) fn records(results: VideoResults, stream_ns: u64) -> Vec<Record> {
+pub(super) fn records(results: VideoResults, stream_ns: u64, picture: Option<PictureSize>) -> Vec<Record> {
     let shot = results.transition.map(|found| Record::Shot(Shot::of(found, stream_ns)));
     let frame = results.faces.filter(|faces| faces.analysed).map(|faces| {
         let mut networks = vec![faces.network];
         networks.extend(faces.forensics);
-        Record::Frame(Frame { pts_ns: stream_ns, faces: faces.faces, networks, ..Frame::default() })
+        Record::Frame(Frame { pts_ns: stream_ns, picture, faces: faces.faces, networks, ..Frame::default() })
     });
     shot.into_iter().chain(frame).collect()
 }

@@ -10,13 +10,15 @@ use gst::subclass::prelude::*;
 use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use polygraph_core::event::Event;
-use polygraph_core::record::Record;
+use polygraph_core::profile::Profile;
+use polygraph_core::record::{PictureSize, Record};
 use polygraph_delivery::{Courier, Lag, Message, Notice, Tallies};
 
 use super::events::{Events, records};
 use super::properties::{self, Settings};
 use crate::analyser::lock;
 use crate::meta::video_results;
+use crate::picture::picture_size;
 use crate::times::transition;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -26,9 +28,12 @@ static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
 /// What the sink has while it is started.
 struct State {
     courier: Courier,
+    profile: Profile,
     events: Events,
     /// Buffers are records, and not something that results travel with.
     records: bool,
+    /// Of the pictures that come.
+    size: Option<PictureSize>,
 }
 
 /// The element's insides.
@@ -107,7 +112,8 @@ impl BaseSinkImpl for PolyKafkaSink {
         });
         let courier = courier.map_err(|error| failed(error.to_string()))?;
         let events = Events::new(&settings.stream_id);
-        *lock(&self.state) = Some(State { courier, events, records: false });
+        *lock(&self.state) =
+            Some(State { courier, profile: settings.profile.into(), events, records: false, size: None });
         Ok(())
     }
 
@@ -129,6 +135,7 @@ impl BaseSinkImpl for PolyKafkaSink {
 
     fn set_caps(&self, caps: &gst::Caps) -> Result<(), gst::LoggableError> {
         if let Some(state) = lock(&self.state).as_mut() {
+            state.size = picture_size(caps);
             state.records = caps.structure(0).is_some_and(|first| first.name() == "application/x-polygraph");
         }
         Ok(())
@@ -139,7 +146,7 @@ impl BaseSinkImpl for PolyKafkaSink {
             gst::EventView::Eos(_) => {
                 if let Some(state) = lock(&self.state).as_mut() {
                     let ended = state.events.end();
-                    self.send(&state.courier, ended);
+                    self.send(&state.courier, state.profile, ended);
                 }
             }
             gst::EventView::StreamStart(_) | gst::EventView::FlushStop(_) => {
@@ -156,13 +163,13 @@ impl BaseSinkImpl for PolyKafkaSink {
         let segment = self.obj().segment();
         let mut state = lock(&self.state);
         let state = state.as_mut().ok_or(gst::FlowError::Flushing)?;
-        let found = if state.records { read(buffer) } else { seen(buffer, &segment) };
+        let found = if state.records { read(buffer) } else { seen(buffer, &segment, state.size) };
         let found = found.unwrap_or_else(|why| {
             gst::warning!(CAT, imp = self, "{why}: passed over");
             Vec::new()
         });
         let events = state.events.of(found);
-        self.send(&state.courier, events);
+        self.send(&state.courier, state.profile, events);
         Ok(gst::FlowSuccess::Ok)
     }
 }
@@ -174,20 +181,20 @@ fn read(buffer: &gst::Buffer) -> Result<Vec<Record>, String> {
 }
 
 /// What travels with a picture.
-fn seen(buffer: &gst::Buffer, segment: &gst::Segment) -> Result<Vec<Record>, String> {
+fn seen(buffer: &gst::Buffer, segment: &gst::Segment, size: Option<PictureSize>) -> Result<Vec<Record>, String> {
     let Some(mut results) = video_results(buffer) else { return Ok(Vec::new()) };
     let nowhere = "a picture that has no place in the stream";
     let segment = segment.downcast_ref::<gst::ClockTime>().ok_or(nowhere)?;
     let at = buffer.pts().and_then(|pts| segment.to_stream_time(pts)).ok_or(nowhere)?;
     results.transition = results.transition.map(|found| transition(segment, found));
-    Ok(records(results, at.nseconds()))
+    Ok(records(results, at.nseconds(), size))
 }
 
 impl PolyKafkaSink {
     /// Hands events over; never waits. What is refused is counted, and comes up in `stats`.
-    fn send(&self, courier: &Courier, events: impl IntoIterator<Item = Event>) {
+    fn send(&self, courier: &Courier, profile: Profile, events: impl IntoIterator<Item = Event>) {
         for event in events {
-            if let Err(error) = Message::of_event(&event).and_then(|message| courier.send(&message)) {
+            if let Err(error) = Message::of_event(&event, profile).and_then(|message| courier.send(&message)) {
                 gst::warning!(CAT, imp = self, "{}: {error}", event.id);
             }
         }
@@ -203,6 +210,11 @@ impl PolyKafkaSink {
             Notice::SpoolDamaged(why) => ("spool-damaged", Some(why)),
         };
         gst::warning!(CAT, imp = self, "{name}: {why:?}");
+        // On the courier's thread, which takes events all the same: they go into memory.
+        if let Some(state) = lock(&self.state).as_mut() {
+            let told = state.events.told(notice);
+            self.send(&state.courier, state.profile, told);
+        }
         let news = gst::Structure::builder("polygraph-delivery").field("notice", name);
         let news = news.field_if_some("why", why.map(String::as_str)).build();
         let obj = self.obj();

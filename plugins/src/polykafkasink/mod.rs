@@ -13,6 +13,9 @@
 //! - When the element stops it waits for Kafka, at most `drain-time`. What is left is sent when the spool is opened again.
 //! - `stats` holds the account, over all topics: `produced + replayed = acknowledged + dead-lettered + dropped + queued +
 //!   spooled`, and `lag-bytes` and `lag-time` of the spool.
+//! - When records begin and cease to be given up for want of room, a `stream` event says so (`dropping_began`,
+//!   `dropping_ended` with their numbers).
+//! - With `profile` frames are written as DL Streamer or DeepStream do, for consumers that are there already.
 //! - An element message `polygraph-delivery` with a field `notice` tells when records begin and cease to be given up, and
 //!   when the spool can't be written or can again.
 //!
@@ -28,10 +31,38 @@
 //! ```
 use gst::glib;
 use gst::prelude::*;
+use polygraph_core::profile::Profile;
 
 mod events;
 mod imp;
 mod properties;
+
+/// How frames are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, glib::Enum)]
+#[enum_type(name = "GstPolyKafkaSinkProfile")]
+#[repr(i32)]
+pub enum KafkaProfile {
+    /// As in Polygraph's own schemas.
+    #[default]
+    #[enum_value(name = "Polygraph: as in its own schemas", nick = "polygraph")]
+    Polygraph = 0,
+    /// As Intel DL Streamer's `gvametaconvert` does.
+    #[enum_value(name = "DL Streamer: as gvametaconvert writes them", nick = "dlstreamer")]
+    DlStreamer = 1,
+    /// As NVIDIA DeepStream's `nvmsgconv payload-type=1` does.
+    #[enum_value(name = "DeepStream: as nvmsgconv payload-type=1 writes them", nick = "deepstream-minimal")]
+    DeepStreamMinimal = 2,
+}
+
+impl From<KafkaProfile> for Profile {
+    fn from(profile: KafkaProfile) -> Self {
+        match profile {
+            KafkaProfile::Polygraph => Self::Polygraph,
+            KafkaProfile::DlStreamer => Self::DlStreamer,
+            KafkaProfile::DeepStreamMinimal => Self::DeepStreamMinimal,
+        }
+    }
+}
 
 glib::wrapper! {
     /// Brings what the analysers found to Apache Kafka.

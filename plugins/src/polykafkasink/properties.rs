@@ -8,6 +8,8 @@ use gst::glib;
 use gst::prelude::*;
 use polygraph_delivery::{CourierConfig, ProducerConfig, read_properties};
 
+use super::KafkaProfile;
+
 /// What a producer of a spool waits for does not matter: nothing is given up for want of time.
 const ENDLESS: Duration = Duration::from_secs(3600);
 
@@ -21,6 +23,7 @@ pub(super) struct Settings {
     spool_bytes: u64,
     queue_bytes: u64,
     pub drain_time: u64,
+    pub profile: KafkaProfile,
 }
 
 impl Default for Settings {
@@ -33,6 +36,7 @@ impl Default for Settings {
             spool_bytes: 1 << 30,
             queue_bytes: 16 << 20,
             drain_time: 5_000_000_000,
+            profile: KafkaProfile::default(),
         }
     }
 }
@@ -64,6 +68,7 @@ impl Settings {
             "spool-bytes" => self.spool_bytes = value.get()?,
             "queue-bytes" => self.queue_bytes = value.get()?,
             "drain-time" => self.drain_time = value.get()?,
+            "profile" => self.profile = value.get()?,
             _ => unimplemented!(),
         }
         Ok(())
@@ -78,6 +83,7 @@ impl Settings {
             "spool-bytes" => self.spool_bytes.to_value(),
             "queue-bytes" => self.queue_bytes.to_value(),
             "drain-time" => self.drain_time.to_value(),
+            "profile" => self.profile.to_value(),
             _ => unimplemented!(),
         }
     }
@@ -136,6 +142,11 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .maximum(3_600_000_000_000)
             .default_value(default.drain_time)
             .mutable_playing()
+            .build(),
+        glib::ParamSpecEnum::builder_with_default("profile", default.profile)
+            .nick("Profile")
+            .blurb("How frames are written: for consumers of other systems")
+            .mutable_ready()
             .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")

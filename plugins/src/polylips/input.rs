@@ -9,6 +9,7 @@ use polygraph_core::timeline::{Picture, Side};
 use super::imp::{CAT, PolyLips};
 use super::state::State;
 use crate::meta;
+use crate::picture::picture_size;
 use crate::times::{Segment, stream, transition};
 
 /// How long to wait for the pad of a stream that the source has.
@@ -85,7 +86,8 @@ impl PolyLips {
                     inbox.see(running_ns, mouths);
                 }
                 let stream_ns = stream(&segment, pts.nseconds());
-                state.join.video(Picture { running_ns, stream_ns, results }, now);
+                let size = state.input(side).and_then(|input| input.size);
+                state.join.video(Picture { running_ns, stream_ns, size, results }, now);
             }
             Found::Audio(Some(mut results)) => {
                 let shift = |range: PtsRange| {
@@ -129,6 +131,12 @@ impl PolyLips {
                 self.decide_live(pad);
                 if let Some(input) = self.state().input(side) {
                     input.segment = Some(segment);
+                }
+                true
+            }
+            gst::EventView::Caps(caps) => {
+                if let Some(input) = self.state().input(side) {
+                    input.size = picture_size(caps.caps());
                 }
                 true
             }

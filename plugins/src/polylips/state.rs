@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What the element knows, behind one lock.
 
+use polygraph_core::record::PictureSize;
 use polygraph_core::timeline::{Join, Settings, Side};
 
 use super::reader::Inbox;
@@ -10,6 +11,8 @@ use super::reader::Inbox;
 pub(super) struct Input {
     /// The current segment; `None` before it came.
     pub(super) segment: Option<gst::FormattedSegment<gst::ClockTime>>,
+    /// The size of the pictures; `None` before it is known, and of sound.
+    pub(super) size: Option<PictureSize>,
     /// Between flush-start and flush-stop.
     pub(super) flushing: bool,
 }

@@ -16,7 +16,6 @@ use polygraph_core::{
 };
 
 use gstpolygraph::polyforensics::Evidence;
-use polygraph_delivery::Message;
 
 use super::evidence::Pictures;
 use crate::{
@@ -106,6 +105,12 @@ impl Outputs {
         self.event(&event)
     }
 
+    /// Writes what the delivery has to say of the stream: that events are given up, and how many were.
+    pub fn tell_of_delivery(&mut self, pts_ns: u64) -> Result<()> {
+        let news: Vec<_> = self.sender.iter().flat_map(Sender::news).collect();
+        news.iter().filter_map(|notice| notice.of_stream(pts_ns)).try_for_each(|stream| self.stream(stream))
+    }
+
     /// Keeps a picture of a face.
     pub fn evidence(&mut self, evidence: &Evidence) -> Result<()> {
         self.pictures.keep(evidence)
@@ -119,14 +124,11 @@ impl Outputs {
         self.events.write(&line)?;
         self.written += 1;
         if let Some(sender) = &self.sender {
-            let path = || self.events.path.display().to_string();
-            let message = Message::of_line(line.trim_end());
-            let message = message.map_err(|why| Error::Event {
-                path: path(),
+            sender.send(line.trim_end()).map_err(|why| Error::Event {
+                path: self.events.path.display().to_string(),
                 line: self.written as usize,
                 why: why.to_string(),
             })?;
-            sender.send(message);
         }
         Ok(())
     }

@@ -253,7 +253,7 @@ mod tests {
         let mut numbering = numbering();
         let ids = [5, 5, 5, 9].map(|pts| numbering.record(shot(pts)).id);
         assert_eq!(ids, ["a-b-c/E/shot/5/0", "a-b-c/E/shot/5/1", "a-b-c/E/shot/5/2", "a-b-c/E/shot/9/0"]);
-        let ended = Stream { state: StreamState::Ended, pts_ns: 5, reason: None, counters: BTreeMap::new() };
+        let ended = Stream::new(StreamState::Ended, 5);
         assert_eq!(numbering.stream(ended).id, "a-b-c/E/stream/5/0", "each kind is numbered by itself");
     }
 

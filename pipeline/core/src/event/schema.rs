@@ -6,6 +6,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Value, json};
 
 use super::envelope::{Data, Event, Kind};
+use crate::fleet::{Status, Wanted};
 use crate::record::{Frame, Incident, Shot, Stream, Transcript};
 
 /// The Kafka topic of a kind of event.
@@ -34,14 +35,26 @@ pub fn of_event() -> Value {
     schema
 }
 
+/// JSON Schema (2020-12) of a record of the topic `polygraph.desired`.
+pub fn of_wanted() -> Value {
+    let mut schema = generate::<Wanted>();
+    schema["$id"] = json!("urn:polygraph:schema:desired:v1");
+    schema
+}
+
+/// JSON Schema (2020-12) of a record of the topic `polygraph.status`.
+pub fn of_status() -> Value {
+    let mut schema = generate::<Status>();
+    schema["$id"] = json!("urn:polygraph:schema:status:v1");
+    schema
+}
+
 /// What Kafka carries, as an AsyncAPI 3.0 document; payloads refer to the schema files beside it.
 pub fn asyncapi() -> Value {
-    let by_kind = |make: &dyn Fn(Kind) -> Value| -> Value {
-        Kind::ALL
-            .into_iter()
-            .map(|kind| (kind.as_str().to_owned(), make(kind)))
-            .collect::<serde_json::Map<_, _>>()
-            .into()
+    let by_kind = |make: &dyn Fn(Kind) -> Value, others: &dyn Fn(&'static str) -> Value| -> Value {
+        let kinds = Kind::ALL.into_iter().map(|kind| (kind.as_str().to_owned(), make(kind)));
+        let others = OTHERS.into_iter().map(|name| (name.to_owned(), others(name)));
+        kinds.chain(others).collect::<serde_json::Map<_, _>>().into()
     };
     json!({
         "asyncapi": "3.0.0",
@@ -53,20 +66,65 @@ pub fn asyncapi() -> Value {
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": by_kind(&channel),
-        "operations": by_kind(&|kind| json!({
-            "action": "send",
-            "channel": {"$ref": format!("#/channels/{kind}")},
-        })),
-        "components": {"messages": by_kind(&message), "schemas": {"headers": headers()}},
+        "channels": by_kind(
+            &|kind| channel(kind.as_str(), &topic(kind), "delete"),
+            &|name| channel(name, &format!("polygraph.{name}"), if name == "deadletter" { "delete" } else { "compact" }),
+        ),
+        "operations": by_kind(&|kind| operation(kind.as_str(), "send"), &|name| {
+            operation(name, if name == "desired" { "receive" } else { "send" })
+        }),
+        "components": {
+            "messages": by_kind(&message, &other_message),
+            "schemas": {"headers": headers(), "dead_letter_headers": dead_letter_headers()},
+        },
     })
 }
 
-fn channel(kind: Kind) -> Value {
+/// Topics of which no event is told: what was refused, and what a fleet of workers is told and tells.
+const OTHERS: [&str; 3] = ["deadletter", "desired", "status"];
+
+fn channel(name: &str, topic: &str, policy: &str) -> Value {
     json!({
-        "address": topic(kind),
-        "messages": {kind.as_str(): {"$ref": format!("#/components/messages/{kind}")}},
-        "bindings": {"kafka": {"topic": topic(kind), "bindingVersion": "0.5.0"}},
+        "address": topic,
+        "messages": {name: {"$ref": format!("#/components/messages/{name}")}},
+        "bindings": {"kafka": {
+            "topic": topic,
+            "topicConfiguration": {"cleanup.policy": [policy]},
+            "bindingVersion": "0.5.0",
+        }},
+    })
+}
+
+fn operation(name: &str, action: &str) -> Value {
+    json!({"action": action, "channel": {"$ref": format!("#/channels/{name}")}})
+}
+
+fn other_message(name: &'static str) -> Value {
+    let key = json!({"kafka": {"key": {"type": "string", "description": "id of the stream"}, "bindingVersion": "0.5.0"}});
+    if name == "deadletter" {
+        return json!({
+            "name": "dead letter",
+            "summary": "What Kafka refused for good, as it was to be sent",
+            "headers": {"$ref": "#/components/schemas/dead_letter_headers"},
+            "bindings": key,
+        });
+    }
+    json!({
+        "name": name,
+        "contentType": "application/json",
+        "payload": {"$ref": format!("{name}.schema.json")},
+        "bindings": key,
+    })
+}
+
+fn dead_letter_headers() -> Value {
+    json!({
+        "type": "object",
+        "required": ["dead_letter_topic", "dead_letter_reason"],
+        "properties": {
+            "dead_letter_topic": {"type": "string", "description": "where it was to go"},
+            "dead_letter_reason": {"type": "string", "description": "why it could not"},
+        },
     })
 }
 

@@ -68,6 +68,7 @@ fn picture(at_ms: u64, plain: bool, faces: Option<bool>) -> Arrival {
     Arrival::Picture(Picture {
         running_ns: at_ms * MS,
         stream_ns: at_ms * MS,
+        size: None,
         results: VideoResults {
             transition: (!plain).then_some(Transition { kind: TransitionKind::Cut, pts, strength: 1.0 }),
             faces: faces.map(|analysed| FaceResults {

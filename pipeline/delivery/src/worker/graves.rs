@@ -15,6 +15,7 @@ use crate::wire::{NotTaken, Ticket};
 
 /// Most dead letters that librdkafka has at a time.
 const WINDOW: usize = 1000;
+const FILE_FULL: &str = "refused by Kafka, and the dead letters' file is full";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -22,6 +23,8 @@ enum State {
     Sent,
     ToFile,
     Buried,
+    /// The file is full.
+    NoRoom,
 }
 
 #[derive(Debug)]
@@ -39,8 +42,8 @@ pub(super) struct Graves {
 }
 
 impl Graves {
-    pub(super) fn of(folder: &Path) -> Self {
-        Self { all: BTreeMap::new(), file: DeadLetterFile::of(folder), retry_at: None }
+    pub(super) fn of(folder: &Path, max_bytes: u64) -> Self {
+        Self { all: BTreeMap::new(), file: DeadLetterFile::of(folder, max_bytes), retry_at: None }
     }
 
     pub(super) fn dig(&mut self, topic: Topic, place: Place, reason: String) {
@@ -95,6 +98,13 @@ impl Worker {
             self.lanes[topic.index()].flight.buried(place);
             self.shared.lock().tallies.of_mut(topic).dead_letter(&grave.reason);
         }
+        for (topic, place) in self.graves.with(State::NoRoom) {
+            self.graves.all.remove(&(topic, place));
+            self.lanes[topic.index()].flight.buried(place);
+            let mut state = self.shared.lock();
+            state.tallies.of_mut(topic).drop_spooled(FILE_FULL, 1);
+            state.last_drop = Some(Instant::now());
+        }
     }
 
     fn bury_one(&mut self, topic: Topic, place: Place, state: State) {
@@ -118,7 +128,8 @@ impl Worker {
             return;
         }
         match self.graves.file.append(topic, record, &grave.reason) {
-            Ok(()) => grave.state = State::Buried,
+            Ok(true) => grave.state = State::Buried,
+            Ok(false) => grave.state = State::NoRoom,
             Err(error) => {
                 self.ledger.note(format!("the dead letters' file can't be written: {error}"));
                 self.graves.retry_at = Some(Instant::now() + PAUSE);

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The delivery's account as Prometheus metrics. The one list of their names is [`METRICS`]; alert rules and dashboards
+//! are held against it.
+
+use polygraph_delivery::{Lag, Tallies, Tally, Topic};
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::MetricFamily;
+use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It only grows, until the process begins anew.
+    Counter,
+    /// How things stand.
+    Gauge,
+}
+
+/// A metric: its name, what it says, what it is, and its labels.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// As Prometheus knows it.
+    pub name: &'static str,
+    /// For people.
+    pub help: &'static str,
+    /// Counter or gauge.
+    pub kind: Kind,
+    /// Names of its labels.
+    pub labels: &'static [&'static str],
+}
+
+const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Metric {
+    Metric { name, help, kind: Kind::Counter, labels }
+}
+
+const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Metric {
+    Metric { name, help, kind: Kind::Gauge, labels }
+}
+
+const PRODUCED: Metric = counter("polygraph_delivery_produced_total", "Events handed to the delivery", &["topic"]);
+const REPLAYED: Metric =
+    counter("polygraph_delivery_replayed_total", "Events found in the spool when it was opened", &["topic"]);
+const ACCEPTED: Metric = counter("polygraph_delivery_accepted_total", "Events written to the spool", &["topic"]);
+const ACKNOWLEDGED: Metric =
+    counter("polygraph_delivery_acknowledged_total", "Events that Kafka has acknowledged", &["topic"]);
+const DEAD_LETTERED: Metric = counter(
+    "polygraph_delivery_dead_lettered_total",
+    "Events that Kafka refused for good, kept as dead letters",
+    &["topic", "reason"],
+);
+const DROPPED: Metric =
+    counter("polygraph_delivery_dropped_total", "Events that were given up", &["topic", "reason"]);
+const QUEUED: Metric = gauge("polygraph_delivery_queued_events", "Events in memory, not yet in the spool", &["topic"]);
+const SPOOLED: Metric = gauge("polygraph_delivery_spooled_events", "Events in the spool, on their way", &["topic"]);
+const SPOOL_BYTES: Metric = gauge("polygraph_delivery_spool_bytes", "Bytes in the spool", &[]);
+const SPOOL_MAX_BYTES: Metric = gauge("polygraph_delivery_spool_max_bytes", "Most bytes that the spool may hold", &[]);
+const LAG: Metric =
+    gauge("polygraph_delivery_spool_lag_seconds", "Age of the oldest event in the spool; 0 when it is empty", &[]);
+
+/// All metrics of the delivery. Of each topic:
+/// `produced + replayed = acknowledged + dead_lettered + dropped + queued + spooled`.
+pub const METRICS: [Metric; 11] = [
+    PRODUCED,
+    REPLAYED,
+    ACCEPTED,
+    ACKNOWLEDGED,
+    DEAD_LETTERED,
+    DROPPED,
+    QUEUED,
+    SPOOLED,
+    SPOOL_BYTES,
+    SPOOL_MAX_BYTES,
+    LAG,
+];
+
+/// The account at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// What became of the events.
+    pub tallies: Tallies,
+    /// How far Kafka is behind.
+    pub lag: Lag,
+    /// Most bytes that the spool may hold.
+    pub max_bytes: u64,
+}
+
+/// Gives the metrics of an account whenever they are asked for: register it with `prometheus::Registry::register`.
+pub struct Delivery<F> {
+    account: F,
+    descriptions: Vec<Desc>,
+}
+
+impl<F: Fn() -> Account + Send + Sync> Delivery<F> {
+    /// `account` is asked at each scrape; it must not wait.
+    ///
+    /// # Errors
+    /// For names that Prometheus doesn't allow.
+    pub fn new(account: F) -> prometheus::Result<Self> {
+        let description = |metric: &Metric| {
+            let labels = metric.labels.iter().map(|label| (*label).to_owned()).collect();
+            Desc::new(metric.name.into(), metric.help.into(), labels, Default::default())
+        };
+        Ok(Self { account, descriptions: METRICS.iter().map(description).collect::<Result<_, _>>()? })
+    }
+}
+
+impl<F: Fn() -> Account + Send + Sync> Collector for Delivery<F> {
+    fn desc(&self) -> Vec<&Desc> {
+        self.descriptions.iter().collect()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        // Names and labels are constants that `new` has checked: nothing is left out.
+        families(&(self.account)()).unwrap_or_default()
+    }
+}
+
+/// Numbers of events by reason.
+type Reasons = std::collections::BTreeMap<String, u64>;
+
+/// The account's metrics, in the order of [`METRICS`].
+fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
+    let tallies = &account.tallies;
+    let mut families = Vec::with_capacity(METRICS.len());
+    for (metric, of) in [
+        (PRODUCED, (|tally| tally.produced) as fn(&Tally) -> u64),
+        (REPLAYED, |tally| tally.replayed),
+        (ACCEPTED, |tally| tally.accepted),
+        (ACKNOWLEDGED, |tally| tally.acknowledged),
+    ] {
+        let vector = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+        tallies.iter().for_each(|(topic, tally)| vector.with_label_values(&[topic.name()]).inc_by(of(tally)));
+        families.extend(vector.collect());
+    }
+    for (metric, of) in [(DEAD_LETTERED, (|tally| &tally.dead_lettered) as fn(&Tally) -> &Reasons), (DROPPED, |tally| &tally.dropped)] {
+        let vector = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+        for (topic, tally) in tallies.iter() {
+            for (reason, records) in of(tally) {
+                vector.with_label_values(&[topic.name(), reason.as_str()]).inc_by(*records);
+            }
+        }
+        families.extend(vector.collect());
+    }
+    for (metric, of) in [(QUEUED, (|tally| tally.queued) as fn(&Tally) -> u64), (SPOOLED, |tally| tally.spooled)] {
+        let vector = IntGaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+        tallies.iter().for_each(|(topic, tally)| {
+            vector.with_label_values(&[topic.name()]).set(i64::try_from(of(tally)).unwrap_or(i64::MAX));
+        });
+        families.extend(vector.collect());
+    }
+    for (metric, value) in [
+        (SPOOL_BYTES, account.lag.bytes as f64),
+        (SPOOL_MAX_BYTES, account.max_bytes as f64),
+        (LAG, account.lag.seconds),
+    ] {
+        let vector = GaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
+        vector.with_label_values::<&str>(&[]).set(value);
+        families.extend(vector.collect());
+    }
+    Ok(families)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+    use std::process::Command;
+
+    fn alerts(name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dashboards/alerts").join(name)
+    }
+
+    #[test]
+    fn a_scrape_gives_every_metric_of_the_list_with_its_labels() {
+        let mut account = Account { max_bytes: 7, ..Account::default() };
+        account.lag = Lag { bytes: 5, seconds: 1.5 };
+        let registry = prometheus::Registry::new();
+        registry.register(Box::new(Delivery::new(move || account.clone()).unwrap())).unwrap();
+        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        for metric in METRICS {
+            // Reasons appear with the first that was given up.
+            let shown = metric.labels.contains(&"reason") || text.contains(&format!("# HELP {} {}", metric.name, metric.help));
+            assert!(shown, "{} isn't in {text}", metric.name);
+        }
+        for line in [
+            "polygraph_delivery_produced_total{topic=\"polygraph.frames\"} 0",
+            "polygraph_delivery_spool_bytes 5",
+            "polygraph_delivery_spool_max_bytes 7",
+            "polygraph_delivery_spool_lag_seconds 1.5",
+        ] {
+            assert!(text.contains(line), "{line} isn't in {text}");
+        }
+        assert_eq!(Topic::ALL.len(), text.matches("polygraph_delivery_spooled_events{").count());
+    }
+
+    #[test]
+    fn alert_rules_ask_only_for_metrics_that_exist_and_say_what_to_do() {
+        let text = std::fs::read_to_string(alerts("delivery.yml")).unwrap();
+        let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');
+        let asked: BTreeSet<_> = text.split(word).filter(|word| word.starts_with("polygraph_")).collect();
+        let known: BTreeSet<_> = METRICS.iter().map(|metric| metric.name).collect();
+        assert!(asked.len() >= 7, "{asked:?}");
+        assert!(asked.is_subset(&known), "no such metric: {:?}", asked.difference(&known));
+        let count = |what: &str| text.matches(what).count();
+        assert_eq!((count("summary:"), count("runbook:")), (count("- alert:"), count("- alert:")));
+    }
+
+    /// By Prometheus' own tool, which `./dev setup` fetches.
+    #[test]
+    fn promtool_accepts_the_alert_rules_and_they_fire_when_they_should() {
+        let fetched = polygraph_models::store::Store::default_dir().join("bin/promtool");
+        let promtool = if fetched.is_file() { fetched } else { "promtool".into() };
+        for (what, file) in [("check", "delivery.yml"), ("test", "delivery.test.yml")] {
+            let run = match Command::new(&promtool).arg(what).arg("rules").arg(alerts(file)).output() {
+                Ok(run) => run,
+                Err(error) => {
+                    eprintln!("skipped: promtool can't be run ({error}): ./dev setup fetches it");
+                    return;
+                }
+            };
+            let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+            assert!(run.status.success(), "{said}");
+        }
+    }
+}
