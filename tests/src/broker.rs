@@ -105,7 +105,7 @@ impl Broker {
             let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
             let [port, controller, guarded] = free_ports();
             let more = write_properties(folder.path(), [port, controller, guarded], guard);
-            format_log(folder.path(), &more);
+            format_log(folder.path(), &more, true);
             let mut broker = Self { folder, port, guarded, process: None };
             match broker.launch() {
                 Ok(()) => return broker,
@@ -181,26 +181,39 @@ impl Broker {
 
     /// Starts the process and waits until it answers; else what it had to say.
     fn launch(&mut self) -> Result<(), String> {
-        let log = self.folder.path().join("broker.log");
-        let mut process = java("kafka.Kafka")
+        self.spawn();
+        self.await_answer()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("broker.log")
+    }
+
+    fn spawn(&mut self) {
+        let log = self.log();
+        let process = java("kafka.Kafka")
             .arg(self.folder.path().join("server.properties"))
             .stdout(File::create(&log).expect("the broker's log"))
             .stderr(File::options().append(true).open(&log).expect("the broker's log"))
             .spawn()
             .expect("java was there a moment ago");
+        self.process = Some(process);
+    }
+
+    fn await_answer(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + START;
-        loop {
-            if self.answers() {
-                self.process = Some(process);
-                return Ok(());
-            }
-            let ended = process.try_wait().expect("the state of a child");
-            if ended.is_some() || Instant::now() > deadline {
-                let _ = process.kill();
-                let _ = process.wait();
-                return Err(fs::read_to_string(&log).unwrap_or_default());
+        while !self.answers() {
+            if !self.is_running() || Instant::now() > deadline {
+                self.kill();
+                return Err(fs::read_to_string(self.log()).unwrap_or_default());
             }
         }
+        Ok(())
+    }
+
+    /// Whether its process has not ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.process.as_mut().is_some_and(|process| process.try_wait().expect("the state of a child").is_none())
     }
 
     /// Asks for metadata; waits up to a second for the answer.
@@ -221,6 +234,65 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// Three brokers that hold a copy of everything each, with a second listener for whoever is to be cut off from them.
+pub struct Cluster(Vec<Broker>);
+
+impl Cluster {
+    /// Starts three. `far` is given the ports of their second listeners, and gives the addresses under which they are
+    /// to be reached.
+    pub fn start(far: impl Fn([u16; 3]) -> [String; 3]) -> Self {
+        for _ in 0..PORT_CLASHES {
+            let (ports, controllers, seconds) = (free_ports(), free_ports(), free_ports());
+            let voters: Vec<_> = (0..3).map(|n| format!("{}@127.0.0.1:{}", n + 1, controllers[n])).collect();
+            let far = far(seconds);
+            let broker = |n: usize| {
+                let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
+                let (port, second) = (ports[n], seconds[n]);
+                let text = format!(
+                    "process.roles=broker,controller\n\
+                     node.id={}\n\
+                     controller.quorum.voters={}\n\
+                     listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{},FAR://0.0.0.0:{second}\n\
+                     advertised.listeners=PLAINTEXT://127.0.0.1:{port},FAR://{}\n\
+                     listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,FAR:PLAINTEXT\n\
+                     inter.broker.listener.name=PLAINTEXT\n\
+                     controller.listener.names=CONTROLLER\n\
+                     log.dirs={}\n\
+                     num.partitions=4\n\
+                     auto.create.topics.enable=false\n\
+                     default.replication.factor=3\n\
+                     min.insync.replicas=2\n\
+                     offsets.topic.replication.factor=3\n\
+                     offsets.topic.num.partitions=4\n\
+                     # The first member of a group isn't made to wait for others.\n\
+                     group.initial.rebalance.delay.ms=0\n",
+                    n + 1,
+                    voters.join(","),
+                    controllers[n],
+                    far[n],
+                    folder.path().join("log").display(),
+                );
+                fs::write(folder.path().join("server.properties"), text).expect("server.properties");
+                format_log(folder.path(), &[], false);
+                Broker { folder, port, guarded: second, process: None }
+            };
+            let mut cluster = Self((0..3).map(broker).collect());
+            cluster.0.iter_mut().for_each(Broker::spawn);
+            match cluster.0.iter_mut().try_for_each(Broker::await_answer) {
+                Ok(()) => return cluster,
+                Err(log) if log.contains("Address already in use") => {}
+                Err(log) => panic!("Kafka did not start:\n{log}"),
+            }
+        }
+        panic!("Kafka found its port taken {PORT_CLASHES} times");
+    }
+
+    /// What `--kafka` takes.
+    pub fn address(&self) -> String {
+        self.0.iter().map(Broker::address).collect::<Vec<_>>().join(",")
     }
 }
 
@@ -267,9 +339,12 @@ fn write_properties(folder: &Path, ports: [u16; 3], guard: Option<&Guard<'_>>) -
     arguments
 }
 
-fn format_log(folder: &Path, more: &[String]) {
+fn format_log(folder: &Path, more: &[String], alone: bool) {
     let formatted = java("kafka.tools.StorageTool")
-        .args(["format", "--standalone", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"])
+        .arg("format")
+        // Not where the voters are written in the properties.
+        .args(alone.then_some("--standalone"))
+        .args(["--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"])
         .arg(folder.join("server.properties"))
         .args(more)
         .output()

@@ -10,6 +10,7 @@ pub mod command;
 pub mod consumer;
 pub mod courier;
 pub mod events;
+pub mod line;
 pub mod media;
 pub mod rtsp;
 pub mod service;

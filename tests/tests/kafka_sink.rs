@@ -106,7 +106,8 @@ fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
 fn records(file: &Path, count: u64) -> usize {
     const LENGTH: usize = 1000;
     let record = |number: u64| {
-        let frame = serde_json::json!({"frame": {"pts_ns": number * 40_000_000, "faces": [], "networks": []}}).to_string();
+        let frame =
+            serde_json::json!({"frame": {"pts_ns": number * 40_000_000, "faces": [], "networks": []}}).to_string();
         format!("{frame:LENGTH$}")
     };
     std::fs::write(file, (0..count).map(record).collect::<String>()).unwrap();

@@ -13,7 +13,7 @@ use crate::{
     eval::{self, Condition},
     models,
     replay::{self, Source},
-    senses, service, topics,
+    senses, service, streams, topics,
 };
 
 /// Watches and listens to streams and files and says what is shown and what is said.
@@ -36,6 +36,9 @@ enum Command {
     /// Make and check Polygraph's topics at Kafka
     #[command(subcommand)]
     Topics(topics::Command),
+    /// List, want and take back the streams that a fleet of workers runs
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// List, fetch, verify and check networks
     #[command(subcommand)]
     Models(models::Command),
@@ -223,6 +226,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Eval(eval) => eval::run(&eval),
         Command::Replay(replay) => replay::run(&replay),
         Command::Topics(command) => topics::run(&command),
+        Command::Streams(command) => streams::run(&command),
         Command::Models(command) => models::run(&command),
         Command::Senses(senses) => senses::run(&senses),
         Command::Run(run) => service::run(&run),

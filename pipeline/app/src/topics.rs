@@ -4,7 +4,7 @@
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
-use polygraph_delivery::{check_topics, create_topics};
+use polygraph_delivery::{check_fleet_topics, check_topics, create_fleet_topics, create_topics};
 
 use crate::{
     cli::{Connection, seconds},
@@ -25,11 +25,18 @@ pub enum Command {
         /// Replicas of each partition; default: the cluster's own
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..=32_767))]
         replicas: Option<i32>,
+        /// Make those of a fleet of workers too, polygraph.desired with so many partitions
+        #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "64",
+              value_parser = clap::value_parser!(i32).range(1..=10_000))]
+        fleet: Option<i32>,
     },
     /// Look at the topics: exit 1 when one is missing or can't be written
     Check {
         #[command(flatten)]
         cluster: Cluster,
+        /// Look at those of a fleet of workers too
+        #[arg(long)]
+        fleet: bool,
     },
 }
 
@@ -49,15 +56,19 @@ pub struct Cluster {
 /// Makes or checks.
 pub fn run(command: &Command) -> Result<ExitCode> {
     match command {
-        Command::Create { cluster, partitions, replicas } => {
-            let made = create_topics(&cluster.config()?, *partitions, *replicas)?;
+        Command::Create { cluster, partitions, replicas, fleet } => {
+            let config = cluster.config()?;
+            let mut made = create_topics(&config, *partitions, *replicas)?;
+            if let Some(partitions) = fleet {
+                made.extend(create_fleet_topics(&config, *partitions, *replicas)?);
+            }
             made.iter().for_each(|name| println!("{name}: made"));
             if made.is_empty() {
                 println!("all topics are there");
             }
             Ok(ExitCode::SUCCESS)
         }
-        Command::Check { cluster } => check(cluster),
+        Command::Check { cluster, fleet } => check(cluster, *fleet),
     }
 }
 
@@ -67,9 +78,14 @@ impl Cluster {
     }
 }
 
-fn check(cluster: &Cluster) -> Result<ExitCode> {
+fn check(cluster: &Cluster, fleet: bool) -> Result<ExitCode> {
     let mut code = ExitCode::SUCCESS;
-    for topic in check_topics(&cluster.config()?)? {
+    let config = cluster.config()?;
+    let mut topics = check_topics(&config)?;
+    if fleet {
+        topics.extend(check_fleet_topics(&config)?);
+    }
+    for topic in topics {
         match topic.fault {
             None => println!("{}: {} partitions, {} replicas", topic.name, topic.partitions, topic.replicas),
             Some(fault) => {

@@ -24,6 +24,7 @@ fn data(picture: Option<PictureSize>) -> Data<Frame> {
         quality: 0.5,
         detected: true,
         manipulation,
+        ..Face::default()
     };
     let judged = |p, signs| Manipulation { p: Some(p), signs: Some(signs), ..Manipulation::default() };
     let faces = vec![
@@ -32,8 +33,7 @@ fn data(picture: Option<PictureSize>) -> Data<Frame> {
         face(4, 0.5, Some(Manipulation { reason_not: Some(ReasonNot::TooSmall), ..Manipulation::default() })),
         face(5, 0.75, None),
     ];
-    let content =
-        Frame { pts_ns: 1_400_000_000, picture, faces, audio: None, missing: Vec::new(), networks: Vec::new() };
+    let content = Frame { pts_ns: 1_400_000_000, picture, faces, ..Frame::default() };
     // 2026-11-25T20:00:01.400Z
     let clock = Clock { source: ClockSource::Arrival, wall_ns: 1_795_636_801_400_000_000, epoch: "01J".into() };
     Data { content, clock }

@@ -158,7 +158,9 @@ pub fn check_fleet_topics(config: &ProducerConfig) -> Result<Vec<TopicState>> {
         let policy = resources.iter().flatten().find_map(|resource| resource.get("cleanup.policy")?.value.clone());
         if let Some(policy) = policy.filter(|policy| policy != COMPACT) {
             let name = state.name;
-            state.fault = Some(format!("cleanup.policy is {policy}: kafka-configs --alter --topic {name} --add-config cleanup.policy={COMPACT}"));
+            state.fault = Some(format!(
+                "cleanup.policy is {policy}: kafka-configs --alter --topic {name} --add-config cleanup.policy={COMPACT}"
+            ));
         }
     }
     Ok(states)

@@ -48,8 +48,7 @@ const DEAD_LETTERED: Metric = counter(
     "Events that Kafka refused for good, kept as dead letters",
     &["topic", "reason"],
 );
-const DROPPED: Metric =
-    counter("polygraph_delivery_dropped_total", "Events that were given up", &["topic", "reason"]);
+const DROPPED: Metric = counter("polygraph_delivery_dropped_total", "Events that were given up", &["topic", "reason"]);
 const QUEUED: Metric = gauge("polygraph_delivery_queued_events", "Events in memory, not yet in the spool", &["topic"]);
 const SPOOLED: Metric = gauge("polygraph_delivery_spooled_events", "Events in the spool, on their way", &["topic"]);
 const SPOOL_BYTES: Metric = gauge("polygraph_delivery_spool_bytes", "Bytes in the spool", &[]);
@@ -132,7 +131,9 @@ fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
         tallies.iter().for_each(|(topic, tally)| vector.with_label_values(&[topic.name()]).inc_by(of(tally)));
         families.extend(vector.collect());
     }
-    for (metric, of) in [(DEAD_LETTERED, (|tally| &tally.dead_lettered) as fn(&Tally) -> &Reasons), (DROPPED, |tally| &tally.dropped)] {
+    for (metric, of) in
+        [(DEAD_LETTERED, (|tally| &tally.dead_lettered) as fn(&Tally) -> &Reasons), (DROPPED, |tally| &tally.dropped)]
+    {
         let vector = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
         for (topic, tally) in tallies.iter() {
             for (reason, records) in of(tally) {
@@ -180,7 +181,8 @@ mod tests {
         let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
         for metric in METRICS {
             // Reasons appear with the first that was given up.
-            let shown = metric.labels.contains(&"reason") || text.contains(&format!("# HELP {} {}", metric.name, metric.help));
+            let shown =
+                metric.labels.contains(&"reason") || text.contains(&format!("# HELP {} {}", metric.name, metric.help));
             assert!(shown, "{} isn't in {text}", metric.name);
         }
         for line in [

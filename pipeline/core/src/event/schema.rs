@@ -100,7 +100,8 @@ fn operation(name: &str, action: &str) -> Value {
 }
 
 fn other_message(name: &'static str) -> Value {
-    let key = json!({"kafka": {"key": {"type": "string", "description": "id of the stream"}, "bindingVersion": "0.5.0"}});
+    let key =
+        json!({"kafka": {"key": {"type": "string", "description": "id of the stream"}, "bindingVersion": "0.5.0"}});
     if name == "deadletter" {
         return json!({
             "name": "dead letter",

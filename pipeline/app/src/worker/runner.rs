@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What a worker asks of whoever runs a stream, and how [`crate::supervise`] does it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use polygraph_core::event::{Event, StreamId};
+use polygraph_core::fleet::Wanted;
+use polygraph_models::Provider;
+
+use crate::error::{Error, Result};
+use crate::graph::Analysis;
+use crate::supervise::{self, Sink, Status, Stream};
+
+/// Hears what a stream has to say; never waits.
+pub trait Listener: Send + Sync + 'static {
+    /// An event, in order.
+    fn event(&self, event: &Event);
+    /// It is in another state.
+    fn state(&self, state: &str, reason: Option<&str>);
+}
+
+/// Runs streams.
+pub trait Runner: Send + Sync {
+    /// Runs a stream until it is stopped, whatever becomes of its source.
+    ///
+    /// # Errors
+    /// One line that says why it can't be run.
+    fn start(&self, stream: &str, wanted: &Wanted, listener: Arc<dyn Listener>) -> Result<Box<dyn Run>, String>;
+}
+
+/// A stream that runs.
+pub trait Run: Send + Sync {
+    /// Begins to stop it, and doesn't wait.
+    fn ask_to_stop(&self);
+    /// Waits until its last event is out, at most so long.
+    fn stop(self: Box<Self>, deadline: Duration);
+}
+
+/// Makes GStreamer and our elements ready.
+pub fn init() -> Result<()> {
+    supervise::init().map_err(Error::GStreamer)
+}
+
+/// Where streams may come from.
+#[derive(Clone, Debug)]
+pub struct Places {
+    files: Vec<PathBuf>,
+    hosts: Vec<String>,
+    test: bool,
+}
+
+impl Places {
+    /// Files in these folders, and what comes from these hosts or, when none is named, from any.
+    ///
+    /// # Errors
+    /// For a folder that isn't there.
+    pub fn new(files: &[PathBuf], hosts: &[String], test: bool) -> Result<Self> {
+        let folder = |path: &PathBuf| path.canonicalize().map_err(Error::file(path));
+        Ok(Self { files: files.iter().map(folder).collect::<Result<_>>()?, hosts: hosts.to_vec(), test })
+    }
+
+    /// Checks a URI, and gives it as it may be opened.
+    fn admit(&self, uri: &str) -> Result<String, String> {
+        let Some((scheme, rest)) = uri.split_once("://") else { return self.file(Path::new(uri)) };
+        match scheme.to_ascii_lowercase().as_str() {
+            "file" => self.file(Path::new(rest)),
+            "test" if self.test => Ok(uri.to_owned()),
+            "rtsp" | "rtsps" | "rtspt" | "rtspu" | "rtmp" | "rtmps" | "http" | "https" | "srt" | "udp" | "rtp" => {
+                let host = host(rest);
+                let allowed = self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
+                allowed.then(|| uri.to_owned()).ok_or_else(|| format!("streams from {host} are not allowed here: --allow-hosts"))
+            }
+            other => Err(format!("`{other}` is not opened")),
+        }
+    }
+
+    fn file(&self, path: &Path) -> Result<String, String> {
+        let path = path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?;
+        if self.files.iter().any(|folder| path.starts_with(folder)) {
+            return Ok(path.display().to_string());
+        }
+        Err(format!("{} may not be opened here: --allow-files", path.display()))
+    }
+}
+
+/// The host of what follows `://`.
+fn host(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match host.strip_prefix('[') {
+        Some(address) => address.split(']').next().unwrap_or(address),
+        None => host.split(':').next().unwrap_or(host),
+    }
+}
+
+/// Streams that [`supervise`] keeps running.
+pub struct Supervised {
+    places: Places,
+    provider: Provider,
+}
+
+impl Supervised {
+    pub fn new(places: Places, provider: Provider) -> Self {
+        Self { places, provider }
+    }
+}
+
+impl Runner for Supervised {
+    fn start(&self, stream: &str, wanted: &Wanted, listener: Arc<dyn Listener>) -> Result<Box<dyn Run>, String> {
+        // Said at once; asked again before each connection.
+        self.places.admit(&wanted.uri)?;
+        let analysis = Analysis {
+            fps: wanted.analysis_fps,
+            tiles: wanted.tiles,
+            transcript: wanted.transcript,
+            forensics: wanted.forensics,
+            provider: self.provider,
+            ..Analysis::default()
+        };
+        let wanted = supervise::Wanted { looped: true, analysis, ..supervise::Wanted::new(stream, &wanted.uri) };
+        let ear = Arc::new(Ear { places: self.places.clone(), listener });
+        let stream = Stream::start(wanted, ear).map_err(|error| error.to_string())?;
+        Ok(Box::new(stream))
+    }
+}
+
+impl Run for Stream {
+    fn ask_to_stop(&self) {
+        Stream::ask_to_stop(self);
+    }
+
+    fn stop(self: Box<Self>, deadline: Duration) {
+        Stream::stop(*self, deadline);
+    }
+}
+
+struct Ear {
+    places: Places,
+    listener: Arc<dyn Listener>,
+}
+
+impl Sink for Ear {
+    fn event(&self, event: &Event, _delay: Option<Duration>) {
+        self.listener.event(event);
+    }
+
+    fn state(&self, _stream: &StreamId, status: &Status) {
+        self.listener.state(status.state.as_str(), status.reason.as_deref());
+    }
+
+    fn admit(&self, wanted: &supervise::Wanted) -> Result<String, String> {
+        self.places.admit(&wanted.uri)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_allowed_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inside, outside) = (folder.path().join("clips"), folder.path().join("secret"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(inside.join("a.mp4"), "a").unwrap();
+        std::fs::write(&outside, "b").unwrap();
+        let places = Places::new(&[inside.clone()], &["cam.example".into()], false).unwrap();
+        let a = inside.canonicalize().unwrap().join("a.mp4").display().to_string();
+        assert_eq!(places.admit(&format!("file://{}/a.mp4", inside.display())), Ok(a.clone()));
+        assert_eq!(places.admit(&a), Ok(a));
+        assert!(places.admit("rtsp://u:p@CAM.example:554/1").is_ok());
+        let climb = format!("{}/../secret", inside.display());
+        for refused in [&*climb, "/etc/passwd", "rtsp://evil.example/1", "rtsp://cam.example@evil.example/", "test://ball"] {
+            assert!(places.admit(refused).is_err(), "{refused}");
+        }
+    }
+}
