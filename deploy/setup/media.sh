@@ -40,6 +40,20 @@ fetch_kafka() {
   kafka_is_there "$folder" || die "the Kafka in $folder is not what tests/kafka/jars.sha256 says: remove it and run again"
 }
 
+# The Kafka client of the Python consumer in the documentation, for the test that runs it. That does without it, and says so.
+fetch_python_client() {
+  local folder="$POLYGRAPH_HOME/kafka/python" requirements="$ROOT/tests/kafka/requirements.txt"
+  cmp --silent "$requirements" "$folder/requirements.txt" && return 0
+  rm -rf "$folder"
+  if "$(system_python)" -m pip install --quiet --no-deps --require-hashes --only-binary=:all: \
+    --requirement "$requirements" --target "$folder" >&2; then
+    cp "$requirements" "$folder/requirements.txt"
+  else
+    rm -rf "$folder"
+    say "confluent-kafka could not be fetched by pip: the Python consumer is not tried"
+  fi
+}
+
 # Prometheus' tool that checks alert rules: out of Debian's package, without its server and what starts that. The tests do
 # without it, and say so.
 fetch_promtool() {

@@ -92,19 +92,25 @@ pub struct Broker {
 impl Broker {
     /// Starts one with an empty log and waits until it answers.
     pub fn start() -> Self {
-        Self::launch_one(None)
+        Self::launch_one(None, None)
+    }
+
+    /// The same, with its log in a folder on some disk.
+    pub fn start_on(disk: &Path) -> Self {
+        Self::launch_one(None, Some(disk))
     }
 
     /// The same, with a second listener that is guarded.
     pub fn start_guarded(guard: &Guard<'_>) -> Self {
-        Self::launch_one(Some(guard))
+        Self::launch_one(Some(guard), None)
     }
 
-    fn launch_one(guard: Option<&Guard<'_>>) -> Self {
+    fn launch_one(guard: Option<&Guard<'_>>, disk: Option<&Path>) -> Self {
         for _ in 0..PORT_CLASHES {
             let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
             let [port, controller, guarded] = free_ports();
-            let more = write_properties(folder.path(), [port, controller, guarded], guard);
+            let log = disk.unwrap_or(folder.path()).join("log");
+            let more = write_properties(folder.path(), &log, [port, controller, guarded], guard);
             format_log(folder.path(), &more, true);
             let mut broker = Self { folder, port, guarded, process: None };
             match broker.launch() {
@@ -238,7 +244,10 @@ impl Drop for Broker {
 }
 
 /// Three brokers that hold a copy of everything each, with a second listener for whoever is to be cut off from them.
-pub struct Cluster(Vec<Broker>);
+pub struct Cluster {
+    brokers: Vec<Broker>,
+    far: [String; 3],
+}
 
 impl Cluster {
     /// Starts three. `far` is given the ports of their second listeners, and gives the addresses under which they are
@@ -268,7 +277,9 @@ impl Cluster {
                      offsets.topic.replication.factor=3\n\
                      offsets.topic.num.partitions=4\n\
                      # The first member of a group isn't made to wait for others.\n\
-                     group.initial.rebalance.delay.ms=0\n",
+                     group.initial.rebalance.delay.ms=0\n\
+                     # Tests are in a hurry.\n\
+                     group.min.session.timeout.ms=1000\n",
                     n + 1,
                     voters.join(","),
                     controllers[n],
@@ -279,10 +290,10 @@ impl Cluster {
                 format_log(folder.path(), &[], false);
                 Broker { folder, port, guarded: second, process: None }
             };
-            let mut cluster = Self((0..3).map(broker).collect());
-            cluster.0.iter_mut().for_each(Broker::spawn);
-            match cluster.0.iter_mut().try_for_each(Broker::await_answer) {
-                Ok(()) => return cluster,
+            let mut brokers: Vec<_> = (0..3).map(broker).collect();
+            brokers.iter_mut().for_each(Broker::spawn);
+            match brokers.iter_mut().try_for_each(Broker::await_answer) {
+                Ok(()) => return Self { brokers, far },
                 Err(log) if log.contains("Address already in use") => {}
                 Err(log) => panic!("Kafka did not start:\n{log}"),
             }
@@ -292,7 +303,12 @@ impl Cluster {
 
     /// What `--kafka` takes.
     pub fn address(&self) -> String {
-        self.0.iter().map(Broker::address).collect::<Vec<_>>().join(",")
+        self.brokers.iter().map(Broker::address).collect::<Vec<_>>().join(",")
+    }
+
+    /// The same, of the second listeners.
+    pub fn far(&self) -> String {
+        self.far.join(",")
     }
 }
 
@@ -308,9 +324,8 @@ fn free_ports() -> [u16; 3] {
 }
 
 /// What the log's formatting is to be told besides.
-fn write_properties(folder: &Path, ports: [u16; 3], guard: Option<&Guard<'_>>) -> Vec<String> {
+fn write_properties(folder: &Path, log: &Path, ports: [u16; 3], guard: Option<&Guard<'_>>) -> Vec<String> {
     let [port, controller, guarded] = ports;
-    let log = folder.join("log");
     let (more, arguments) = guard.map(|guard| guard.settings(folder)).unwrap_or_default();
     // With no guard there are two listeners, as most users have.
     let (listener, protocol) = match guard {

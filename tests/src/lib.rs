@@ -9,11 +9,16 @@ pub mod broker;
 pub mod command;
 pub mod consumer;
 pub mod courier;
+pub mod disk;
 pub mod events;
 pub mod line;
 pub mod media;
 pub mod rtsp;
+<<<<<<< HEAD
 pub mod service;
+=======
+pub mod sink;
+>>>>>>> a349492 (Try a fleet on three brokers, the whole rough day of a broker, and the consumers of the documentation)
 
 use std::path::{Path, PathBuf};
 

@@ -4,41 +4,14 @@
 // clippy.toml lets #[test] functions unwrap; here the helpers do too.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, BufReader};
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use polygraph_tests::broker::{Broker, nobody};
-use polygraph_tests::command::polygraph;
-use polygraph_tests::consumer::{Received, consume};
+use polygraph_tests::consumer::consume;
 use polygraph_tests::media;
-
-const STREAMS: usize = 4;
-
-/// Four live streams of a talking face, each of its pictures looked at, in one process.
-fn streams(broker: &Broker, spools: &Path) -> Child {
-    let clip = media::original("carphone_pristine.mp4");
-    let chain = |n: usize| {
-        format!(
-            "filesrc location={} ! decodebin ! videoconvert ! clocksync ! polyface analysis-fps=0 ! polykafkasink \
-             brokers={} stream-id=s{n} spool={} drain-time=120000000000",
-            clip.display(),
-            broker.address(),
-            spools.join(n.to_string()).display()
-        )
-    };
-    let pipeline: Vec<_> = (0..STREAMS).map(chain).collect();
-    with_our_elements(&format!("gst-launch-1.0 {}", pipeline.join(" "))).stdout(Stdio::piped()).spawn().unwrap()
-}
-
-/// A command that finds the elements of this build.
-fn with_our_elements(line: &str) -> Command {
-    let mut words = line.split_whitespace();
-    let mut command = Command::new(words.next().unwrap());
-    command.args(words).env("GST_PLUGIN_PATH", polygraph().parent().unwrap()).stdin(Stdio::null());
-    command
-}
+use polygraph_tests::sink::{STREAMS, await_line, frames, streams, with_our_elements};
 
 #[test]
 fn files_that_are_over_at_once_end_without_a_broker() {
@@ -58,41 +31,19 @@ fn files_that_are_over_at_once_end_without_a_broker() {
     }
 }
 
-/// Waits until the process says so.
-fn await_line(child: &mut Child, says: &str) {
-    let mut lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-    assert!(lines.any(|line| line.unwrap().contains(says)), "it ended without `{says}`");
-}
-
-/// The ids of each stream's frames. Repeats are gone; order and contents are checked.
-fn frames(broker: &Broker) -> BTreeMap<String, BTreeSet<String>> {
-    let mut last = BTreeMap::new();
-    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
-    for Received { key, headers, payload, .. } in consume(&broker.address(), "polygraph.frames") {
-        let id = headers["ce_id"].clone();
-        assert_eq!(id.split('/').next(), Some(&*key), "{id}");
-        let data: serde_json::Value = serde_json::from_str(&payload).unwrap();
-        assert_eq!(data["pts_ns"].to_string(), id.split('/').nth(3).unwrap(), "{id}");
-        if found.entry(key.clone()).or_default().insert(id) {
-            let pts = data["pts_ns"].as_u64().unwrap();
-            assert!(last.insert(key, pts).is_none_or(|before| before < pts), "out of order at {pts}");
-        }
-    }
-    found
-}
-
 #[test]
 fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
     let (calm, rough) = (Broker::start(), Broker::start());
+    let clip = media::original("carphone_pristine.mp4");
     let folder = tempfile::tempdir().unwrap();
     // From before the start until all streams have ended.
     rough.pause();
-    let mut outage = streams(&rough, &folder.path().join("rough"));
+    let mut outage = streams(&clip, &rough, &folder.path().join("rough"));
     await_line(&mut outage, "Got EOS");
     rough.resume();
     // What is spooled is sent before the control begins: together they would cost it pictures on two cores.
     assert!(outage.wait().unwrap().success());
-    let mut control = streams(&calm, &folder.path().join("calm"));
+    let mut control = streams(&clip, &calm, &folder.path().join("calm"));
     assert!(control.wait().unwrap().success());
     let (rough, calm) = (frames(&rough), frames(&calm));
     assert_eq!((rough.len(), calm.len()), (STREAMS, STREAMS));

@@ -77,6 +77,9 @@ pub struct Worker {
     /// What runs the networks: auto, cpu, cuda or tensorrt
     #[arg(long, default_value_t = Provider::Auto)]
     provider: Provider,
+    /// A worker that Kafka hasn't heard of for so long loses its streams
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, hide_short_help = true)]
+    session_timeout: Duration,
     /// How long, at the end, Kafka is waited for; what it hasn't acknowledged then stays in the spool
     #[arg(long = "kafka-timeout", value_name = "SECONDS", default_value = "5", value_parser = seconds)]
     timeout: Duration,
@@ -104,7 +107,8 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     let runner = Box::new(Supervised::new(places, options.provider));
     let audit = Audit::in_folder(&options.spool);
     let crew = Arc::new(Crew::new(name.clone(), runner, Arc::clone(&courier), options.profile, audit, status));
-    let group = MemberConfig { group: options.group.clone(), ..MemberConfig::new(within(TOPICS), &name) };
+    let (session, group) = (options.session_timeout, options.group.clone());
+    let group = MemberConfig { session, group, ..MemberConfig::new(within(TOPICS), &name) };
     let member = Member::join(&group, Arc::clone(&crew) as Arc<dyn Keeper>)?;
     eprintln!("polygraph: worker {name} shares the streams of group {}", options.group);
     let ended = work(&member, &mut News::new(&name, news, Arc::clone(&courier), options.profile));

@@ -5,6 +5,7 @@
 //! Times are stream time in nanoseconds: the position in a file, the time since the start of a live epoch.
 
 mod incident;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Pipelines with `polykafkasink` in processes of their own, and what they brought to Kafka.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::broker::Broker;
+use crate::command::polygraph;
+use crate::consumer::{Received, consume};
+
+/// How many streams [`streams`] has.
+pub const STREAMS: usize = 4;
+
+/// Four live streams of a clip, each of its pictures looked at, in one process.
+pub fn streams(clip: &Path, broker: &Broker, spools: &Path) -> Child {
+    let chain = |n: usize| {
+        format!(
+            "filesrc location={} ! decodebin ! videoconvert ! clocksync ! polyface analysis-fps=0 ! polykafkasink \
+             brokers={} stream-id=s{n} spool={} drain-time=120000000000",
+            clip.display(),
+            broker.address(),
+            spools.join(n.to_string()).display()
+        )
+    };
+    let pipeline: Vec<_> = (0..STREAMS).map(chain).collect();
+    let line = format!("gst-launch-1.0 {}", pipeline.join(" "));
+    with_our_elements(&line).stdout(Stdio::piped()).spawn().expect("gst-launch-1.0")
+}
+
+/// A command that finds the elements of this build.
+pub fn with_our_elements(line: &str) -> Command {
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().expect("a command"));
+    let elements = polygraph().parent().expect("the folder of the command").to_path_buf();
+    command.args(words).env("GST_PLUGIN_PATH", elements).stdin(Stdio::null());
+    command
+}
+
+/// Waits until the process says so.
+pub fn await_line(child: &mut Child, says: &str) {
+    let mut lines = BufReader::new(child.stdout.as_mut().expect("its output")).lines();
+    assert!(lines.any(|line| line.expect("a line").contains(says)), "it ended without `{says}`");
+}
+
+/// The times of each stream's frames. Repeats are gone; order and contents are checked.
+pub fn frames(broker: &Broker) -> BTreeMap<String, BTreeSet<u64>> {
+    let mut last = BTreeMap::new();
+    let mut contents = BTreeMap::new();
+    let mut found = BTreeMap::<_, BTreeSet<_>>::new();
+    for Received { key, headers, payload, .. } in consume(&broker.address(), "polygraph.frames") {
+        let id = headers["ce_id"].clone();
+        assert_eq!(id.split('/').next(), Some(&*key), "{id}");
+        let data: serde_json::Value = serde_json::from_str(&payload).expect("JSON");
+        assert_eq!(data["pts_ns"].to_string(), id.split('/').nth(3).expect("a PTS in the id"), "{id}");
+        let before = contents.insert(id.clone(), payload.clone());
+        assert!(before.is_none_or(|before| before == payload), "{id} has two contents");
+        let pts = data["pts_ns"].as_u64().expect("pts_ns");
+        if found.entry(key.clone()).or_default().insert(pts) {
+            assert!(last.insert(key, pts).is_none_or(|before| before < pts), "out of order at {pts}");
+        }
+    }
+    found
+}

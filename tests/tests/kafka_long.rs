@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Three minutes of four live streams through everything that happens to a broker. The short versions are in
+//! `kafka_sink.rs` and `kafka_outage.rs`.
+
+// clippy.toml lets #[test] functions unwrap; here the helpers do too.
+#![allow(clippy::unwrap_used)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use polygraph_tests::broker::Broker;
+use polygraph_tests::command::polygraph;
+use polygraph_tests::disk::Disk;
+use polygraph_tests::media;
+use polygraph_tests::sink::{STREAMS, await_line, frames, streams};
+
+const FRAMES: usize = 180 * 25;
+/// What a sink may hold in memory: its queue, and librdkafka's.
+const MOST_PER_SINK: u64 = (16 + 64) << 20;
+
+/// Three minutes of a low-resolution clip at 25 a second.
+fn clip(folder: &Path) -> PathBuf {
+    let clip = folder.join("clip.mp4");
+    let arguments = format!(
+        "-stream_loop -1 -i {{carphone_pristine.mp4}} -r 25 -frames:v {FRAMES} -an -c:v libx264 -preset ultrafast"
+    );
+    media::ffmpeg(&arguments, &clip);
+    clip
+}
+
+/// The most memory that a process has used so far, in bytes.
+fn peak(process: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
+}
+
+/// Waits until the streams have ended, before they wait for Kafka: how long they took, and their memory.
+fn ended(mut process: Child, began: Instant) -> std::thread::JoinHandle<(Child, Duration, u64)> {
+    std::thread::spawn(move || {
+        await_line(&mut process, "Got EOS");
+        let (took, memory) = (began.elapsed(), peak(&process));
+        (process, took, memory)
+    })
+}
+
+/// Lets the time of the outages go by: they are what is under test.
+fn until(began: Instant, second: u64) {
+    std::thread::sleep((began + Duration::from_secs(second)).saturating_duration_since(Instant::now()));
+}
+
+#[test]
+#[ignore = "takes five minutes; ./dev test --long"]
+fn kafka_outage_long_four_streams_through_a_standstill_a_kill_and_a_full_disk() {
+    let disk = Disk::mount(300).expect("only root can mount the broker's small disk");
+    let (calm, mut rough) = (Broker::start(), Broker::start_on(disk.path()));
+    let folder = tempfile::tempdir().unwrap();
+    let clip = clip(folder.path());
+    // Side by side, so that whatever else the machine does concerns both.
+    let began = Instant::now();
+    let control = ended(streams(&clip, &calm, &folder.path().join("calm")), began);
+    let outage = ended(streams(&clip, &rough, &folder.path().join("rough")), began);
+    until(began, 15);
+    rough.pause();
+    until(began, 75);
+    rough.resume();
+    until(began, 90);
+    rough.kill();
+    until(began, 100);
+    rough.restart();
+    until(began, 120);
+    disk.fill();
+    while rough.is_running() {
+        assert!(began.elapsed() < Duration::from_secs(600), "the broker goes on without a disk");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let halted = began.elapsed();
+    until(began, halted.as_secs() + 10);
+    disk.free();
+    rough.restart();
+    let [calm_end, rough_end] = [control, outage].map(|ended| ended.join().unwrap());
+    let mut runs = Vec::new();
+    for (mut process, took, memory) in [calm_end, rough_end] {
+        println!("{:.1} s until the end of the streams, at most {} MiB", took.as_secs_f64(), memory >> 20);
+        assert!(process.wait().unwrap().success());
+        runs.push((took.as_secs_f64(), memory));
+    }
+    let rate = runs[0].0 / runs[1].0;
+    assert!((rate - 1.0).abs() <= 0.02, "{rate:.3} of the control's frames a second");
+    assert!(runs[1].1 <= runs[0].1 + STREAMS as u64 * MOST_PER_SINK, "more memory than its bound");
+    let (calm, rough) = (frames(&calm), frames(&rough));
+    println!(
+        "the broker stood still for 60 s, was killed, and halted on a full disk after {:.0} s",
+        halted.as_secs_f64()
+    );
+    for (stream, seen) in &rough {
+        println!("{stream}: {} frames, the control {}", seen.len(), calm[stream].len());
+        assert_eq!(seen, &calm[stream], "{stream}: an event is missing");
+    }
+    assert_eq!((rough.len(), rough["s0"].len()), (STREAMS, FRAMES));
+}
+
+#[test]
+#[ignore = "takes three minutes; ./dev test --long"]
+fn kafka_outage_long_four_streams_killed_in_mid_outage() {
+    let mut broker = Broker::start();
+    let folder = tempfile::tempdir().unwrap();
+    let clip = clip(folder.path());
+    let spools = folder.path().join("spools");
+    let began = Instant::now();
+    let mut process = streams(&clip, &broker, &spools);
+    until(began, 30);
+    broker.kill();
+    until(began, 90);
+    process.kill().unwrap();
+    process.wait().unwrap();
+    broker.restart();
+    let mut spooled = Vec::new();
+    for n in 0..STREAMS {
+        let replay = Command::new(polygraph())
+            .args(["replay", "--kafka", &broker.address(), "--from"])
+            .arg(format!("spool:{}", spools.join(n.to_string()).display()))
+            .output()
+            .unwrap();
+        assert!(replay.status.success(), "{}", String::from_utf8_lossy(&replay.stderr));
+        spooled.push(String::from_utf8(replay.stdout).unwrap().trim().to_owned());
+    }
+    let frames = frames(&broker);
+    assert_eq!(frames.len(), STREAMS);
+    for ((stream, seen), spooled) in frames.iter().zip(spooled) {
+        // Accepted in order: what is there has no hole, or something accepted is missing.
+        let wanted: Vec<_> = (0..seen.len() as u64).map(|frame| frame * 40_000_000).collect();
+        assert_eq!(seen.iter().copied().collect::<Vec<_>>(), wanted, "{stream} has a hole");
+        println!("{stream}: {} frames without a hole; {spooled}", seen.len());
+    }
+}
