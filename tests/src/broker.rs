@@ -25,6 +25,8 @@ pub enum Guard<'a> {
         /// What is to be said.
         password: &'a str,
     },
+    /// A token, by OAUTHBEARER, from whomever: Kafka's own validator for tests looks at its claims alone.
+    Token,
     /// Nothing, but it shows this certificate.
     Tls {
         /// A PEM file.
@@ -54,6 +56,14 @@ impl Guard<'_> {
                 ),
                 vec!["--add-scram".into(), format!("SCRAM-SHA-256=[name={user},password={password}]")],
             ),
+            Self::Token => (
+                format!(
+                    "{OURS}.sasl.enabled.mechanisms=OAUTHBEARER\n\
+                     {OURS}.oauthbearer.sasl.jaas.config={MODULE}.oauthbearer.OAuthBearerLoginModule required \
+                     unsecuredLoginStringClaim_sub=\"broker\";"
+                ),
+                vec![],
+            ),
             Self::Tls { certificate, key } => {
                 let pem = [key, certificate].map(|file| fs::read_to_string(file).expect("a PEM file")).concat();
                 let keystore = folder.join("keystore.pem");
@@ -76,7 +86,7 @@ impl Guard<'_> {
     fn protocol(&self) -> &'static str {
         match self {
             Self::Tls { .. } => "SSL",
-            Self::Scram { .. } | Self::Acls { .. } => "SASL_PLAINTEXT",
+            Self::Scram { .. } | Self::Token | Self::Acls { .. } => "SASL_PLAINTEXT",
         }
     }
 }

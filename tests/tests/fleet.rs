@@ -164,6 +164,33 @@ fn contents(received: &[Received]) -> BTreeMap<&str, &str> {
     contents
 }
 
+/// Names of streams of which each is in another partition, so that every worker has some.
+fn names(count: usize) -> Vec<String> {
+    let free = |partition| {
+        let mut names = (0..).map(|n| format!("s{n}"));
+        names.find(|name| (murmur2(name.as_bytes()) & 0x7fff_ffff) as usize % count == partition).unwrap()
+    };
+    (0..count).map(free).collect()
+}
+
+/// As Kafka's clients hash keys.
+fn murmur2(key: &[u8]) -> u32 {
+    const M: u32 = 0x5bd1_e995;
+    let mut hash = 0x9747_b28c ^ key.len() as u32;
+    let chunks = key.chunks_exact(4);
+    let rest = chunks.remainder();
+    for chunk in chunks {
+        let word = u32::from_le_bytes(chunk.try_into().unwrap()).wrapping_mul(M);
+        hash = hash.wrapping_mul(M) ^ (word ^ word >> 24).wrapping_mul(M);
+    }
+    if !rest.is_empty() {
+        hash ^= rest.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
+        hash = hash.wrapping_mul(M);
+    }
+    hash = (hash ^ hash >> 13).wrapping_mul(M);
+    hash ^ hash >> 15
+}
+
 fn rough_day(plan: &Plan) {
     let line = Line::new();
     let cluster = Cluster::start(|ports| line.addresses(ports));
@@ -171,9 +198,9 @@ fn rough_day(plan: &Plan) {
     let folder = tempfile::tempdir().unwrap();
     let clip = media::original("carphone_pristine.mp4").display().to_string();
     let Plan { streams: count, workers, session_s, cut } = *plan;
-    let more = ["--no-transcript", "--no-forensics", "--analysis-fps", "1", "--partitions", "12"];
-    for n in 0..count {
-        streams(&near, &[&["set", &format!("s{n}"), &clip], &more[..]].concat());
+    let more = ["--no-transcript", "--no-forensics", "--analysis-fps", "1", "--partitions", &count.to_string()];
+    for stream in names(count) {
+        streams(&near, &[&["set", &stream, &clip], &more[..]].concat());
     }
     let plain = |name: &str| Worker::start(Command::new(polygraph()), &near, folder.path(), name, session_s);
     let mut crew: BTreeMap<String, Worker> =

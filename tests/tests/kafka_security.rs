@@ -4,6 +4,8 @@
 // clippy.toml lets #[test] functions unwrap; here the helpers do too.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -174,4 +176,80 @@ fn records_for_a_topic_that_nobody_makes_become_dead_letters_in_a_file() {
     assert_eq!(frames.dead_lettered.get("the topic does not exist"), Some(&5), "{ended:?}");
     let lines = std::fs::read_to_string(folder.path().join("deadletter.ndjson")).unwrap();
     assert_eq!(lines.lines().filter(|line| line.contains("the topic does not exist")).count(), 5, "{lines}");
+}
+
+/// An OAuth 2.0 token endpoint for one client (RFC 6749, client credentials): the right secret gets a token that nobody has
+/// signed, a wrong one is refused. It serves until the test has ended; its URL.
+fn token_endpoint(secret: &str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let authorization =
+        format!("authorization: basic {}", base64(format!("polygraph:{secret}").as_bytes(), b"+/", true));
+    std::thread::spawn(move || {
+        for mut client in listener.incoming().flatten() {
+            let mut head = String::new();
+            for line in BufReader::new(&client).lines().map_while(Result::ok).take_while(|line| !line.is_empty()) {
+                head.push_str(&line);
+                head.push('\n');
+            }
+            let known = head.lines().any(|line| line.eq_ignore_ascii_case(&authorization));
+            let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+            let claims = format!(r#"{{"sub":"polygraph","iat":{now},"exp":{}}}"#, now + 600);
+            let part = |json: &str| base64(json.as_bytes(), b"-_", false);
+            let token = format!("{}.{}.", part(r#"{"alg":"none"}"#), part(&claims));
+            let (status, body) = match known {
+                true => ("200 OK", format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":600}}"#)),
+                false => ("401 Unauthorized", r#"{"error":"invalid_client"}"#.to_owned()),
+            };
+            // A client that has gone is none of our business.
+            let _ = write!(
+                client,
+                "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
+        }
+    });
+    url
+}
+
+/// RFC 4648, with these two last digits.
+fn base64(bytes: &[u8], last: &[u8; 2], pad: bool) -> String {
+    let digits: Vec<u8> = (b'A'..=b'Z').chain(b'a'..=b'z').chain(b'0'..=b'9').chain(*last).collect();
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_usize, |word, byte| word << 8 | usize::from(*byte)) << (8 * (3 - chunk.len()));
+        for digit in 0..4 {
+            match digit <= chunk.len() {
+                true => text.push(char::from(digits[word >> (18 - 6 * digit) & 63])),
+                false if pad => text.push('='),
+                false => {}
+            }
+        }
+    }
+    text
+}
+
+#[test]
+fn a_token_endpoint_that_refuses_is_told_and_a_token_delivers_what_was_spooled() {
+    let broker = Broker::start_guarded(&Guard::Token);
+    let folder = tempfile::tempdir().unwrap();
+    let url = token_endpoint("right");
+    let oidc = [
+        ("security.protocol", "SASL_PLAINTEXT"),
+        ("sasl.mechanism", "OAUTHBEARER"),
+        ("sasl.oauthbearer.method", "oidc"),
+        ("sasl.oauthbearer.client.id", "polygraph"),
+        ("sasl.oauthbearer.token.endpoint.url", &url),
+    ];
+    let wrong = start(&broker, folder.path(), &[&oidc[..], &[("sasl.oauthbearer.client.secret", "hunter2")]].concat());
+    send(&wrong, 100);
+    await_error(&wrong, "401");
+    let ended = wrong.finish(Duration::ZERO);
+    assert_eq!(ended.tallies.sum().spooled, 100, "{ended:?}");
+    assert!(!format!("{ended:?}").contains("hunter2"));
+
+    let right = start(&broker, folder.path(), &[&oidc[..], &[("sasl.oauthbearer.client.secret", "right")]].concat());
+    let ended = right.finish(TIMEOUT);
+    assert!(ended.complete(), "{ended:?}");
+    assert_eq!(ended.tallies.sum().acknowledged, 100);
 }
