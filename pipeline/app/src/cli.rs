@@ -39,6 +39,8 @@ enum Command {
     /// List, want and take back the streams that a fleet of workers runs
     #[command(subcommand)]
     Streams(streams::Command),
+    /// Run streams that Kafka gives this machine, beside other workers that do the same
+    Worker(worker::Worker),
     /// List, fetch, verify and check networks
     #[command(subcommand)]
     Models(models::Command),
@@ -227,6 +229,7 @@ pub fn run() -> Result<ExitCode> {
         Command::Replay(replay) => replay::run(&replay),
         Command::Topics(command) => topics::run(&command),
         Command::Streams(command) => streams::run(&command),
+        Command::Worker(options) => worker::run(&options),
         Command::Models(command) => models::run(&command),
         Command::Senses(senses) => senses::run(&senses),
         Command::Run(run) => service::run(&run),

@@ -21,13 +21,13 @@ use polygraph_delivery::{
 use polygraph_models::Provider;
 use ulid::Ulid;
 
-use crate::cli::{Connection, bytes, seconds};
 use crate::analyze;
+use crate::cli::{Connection, bytes, seconds};
 use crate::error::Result;
 use crate::publish::{config, spooled_shortfall, tell};
 use audit::Audit;
 use keeper::Crew;
-use runner::{Places, Supervised};
+use runner::{Endless, Places};
 
 /// What is spooled has time.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -71,9 +71,6 @@ pub struct Worker {
     /// Streams may come from these hosts only, with commas between; default: from any
     #[arg(long, value_name = "HOSTS", value_delimiter = ',')]
     allow_hosts: Vec<String>,
-    /// Streams may be test pictures: test://PATTERN
-    #[arg(long, hide_short_help = true)]
-    allow_test: bool,
     /// What runs the networks: auto, cpu, cuda or tensorrt
     #[arg(long, default_value_t = Provider::Auto)]
     provider: Provider,
@@ -103,8 +100,8 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     })?);
     make_topics(&within(TOPICS), options.partitions);
 
-    let places = Places::new(&options.allow_files, &options.allow_hosts, options.allow_test)?;
-    let runner = Box::new(Supervised::new(places, options.provider));
+    let places = Places::new(&options.allow_files, &options.allow_hosts)?;
+    let runner = Box::new(Endless::new(places, options.provider));
     let audit = Audit::in_folder(&options.spool);
     let crew = Arc::new(Crew::new(name.clone(), runner, Arc::clone(&courier), options.profile, audit, status));
     let (session, group) = (options.session_timeout, options.group.clone());
@@ -171,9 +168,10 @@ impl News {
 fn make_topics(config: &ProducerConfig, partitions: i32) {
     let faults = create_fleet_topics(config, partitions, None).and_then(|_| check_fleet_topics(config));
     match faults {
-        Ok(topics) => topics.iter().filter_map(|topic| Some((topic.name, topic.fault.as_ref()?))).for_each(
-            |(name, fault)| eprintln!("polygraph: the topic {name}: {fault}"),
-        ),
+        Ok(topics) => topics
+            .iter()
+            .filter_map(|topic| Some((topic.name, topic.fault.as_ref()?)))
+            .for_each(|(name, fault)| eprintln!("polygraph: the topic {name}: {fault}")),
         Err(error) => eprintln!("polygraph: Kafka: {error}; waiting for it"),
     }
 }

@@ -106,9 +106,12 @@ pub fn create_fleet_topics(
     partitions: i32,
     replicas: Option<i32>,
 ) -> Result<Vec<&'static str>> {
-    let replicas = TopicReplication::Fixed(replicas.unwrap_or(BROKERS_DEFAULT));
-    let topic = |name, partitions| (name, NewTopic::new(name, partitions, replicas).set("cleanup.policy", COMPACT));
-    make(config, &[topic(DESIRED, partitions), topic(STATUS, STATUS_PARTITIONS)])
+    let replicas = replicas.unwrap_or(BROKERS_DEFAULT);
+    let topics = [(DESIRED, partitions), (STATUS, STATUS_PARTITIONS)].map(|(name, partitions)| {
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(replicas));
+        (name, topic.set("cleanup.policy", COMPACT))
+    });
+    make(config, &topics)
 }
 
 fn make(config: &ProducerConfig, topics: &[(&'static str, NewTopic<'_>)]) -> Result<Vec<&'static str>> {

@@ -2,7 +2,7 @@
 //! The delivery's account as Prometheus metrics. The one list of their names is [`METRICS`]; alert rules and dashboards
 //! are held against it.
 
-use polygraph_delivery::{Lag, Tallies, Tally, Topic};
+use polygraph_delivery::{Lag, Tallies, Tally};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
@@ -121,19 +121,20 @@ type Reasons = std::collections::BTreeMap<String, u64>;
 fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
     let tallies = &account.tallies;
     let mut families = Vec::with_capacity(METRICS.len());
-    for (metric, of) in [
-        (PRODUCED, (|tally| tally.produced) as fn(&Tally) -> u64),
+    let counted: [(Metric, fn(&Tally) -> u64); 4] = [
+        (PRODUCED, |tally| tally.produced),
         (REPLAYED, |tally| tally.replayed),
         (ACCEPTED, |tally| tally.accepted),
         (ACKNOWLEDGED, |tally| tally.acknowledged),
-    ] {
+    ];
+    for (metric, of) in counted {
         let vector = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
         tallies.iter().for_each(|(topic, tally)| vector.with_label_values(&[topic.name()]).inc_by(of(tally)));
         families.extend(vector.collect());
     }
-    for (metric, of) in
-        [(DEAD_LETTERED, (|tally| &tally.dead_lettered) as fn(&Tally) -> &Reasons), (DROPPED, |tally| &tally.dropped)]
-    {
+    let reasoned: [(Metric, fn(&Tally) -> &Reasons); 2] =
+        [(DEAD_LETTERED, |tally| &tally.dead_lettered), (DROPPED, |tally| &tally.dropped)];
+    for (metric, of) in reasoned {
         let vector = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
         for (topic, tally) in tallies.iter() {
             for (reason, records) in of(tally) {
@@ -142,7 +143,8 @@ fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
         }
         families.extend(vector.collect());
     }
-    for (metric, of) in [(QUEUED, (|tally| tally.queued) as fn(&Tally) -> u64), (SPOOLED, |tally| tally.spooled)] {
+    let standing: [(Metric, fn(&Tally) -> u64); 2] = [(QUEUED, |tally| tally.queued), (SPOOLED, |tally| tally.spooled)];
+    for (metric, of) in standing {
         let vector = IntGaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
         tallies.iter().for_each(|(topic, tally)| {
             vector.with_label_values(&[topic.name()]).set(i64::try_from(of(tally)).unwrap_or(i64::MAX));
@@ -164,6 +166,7 @@ fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use polygraph_delivery::Topic;
     use std::collections::BTreeSet;
     use std::path::PathBuf;
     use std::process::Command;

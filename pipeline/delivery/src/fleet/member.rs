@@ -92,9 +92,9 @@ impl Member {
         let mut client = config.connection.connection()?;
         for (name, value) in [
             ("group.id", config.group.as_str()),
-            ("client.id", &config.name),
-            ("session.timeout.ms", &config.session.as_millis().to_string()),
-            ("heartbeat.interval.ms", &config.heartbeat.as_millis().to_string()),
+            ("client.id", config.name.as_str()),
+            ("session.timeout.ms", milliseconds(config.session).as_str()),
+            ("heartbeat.interval.ms", milliseconds(config.heartbeat).as_str()),
             ("partition.assignment.strategy", "cooperative-sticky"),
             // The table is read from its beginning, whoever had it before.
             ("auto.offset.reset", "earliest"),
@@ -165,6 +165,10 @@ impl Member {
         // Closing revokes what is assigned, in order, and says so to the group.
         drop(self.consumer);
     }
+}
+
+fn milliseconds(time: Duration) -> String {
+    time.as_millis().to_string()
 }
 
 /// The group's generation; it rises with each rebalance.
