@@ -6,7 +6,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -34,17 +34,16 @@ impl Line {
         let network = format!("10.{}.{}", 192 + number / 256 % 64, number % 256);
         let address = format!("{network}.1");
         let line = Self::Namespace { name: name.clone(), link: link.clone(), address: address.clone() };
-        let within = ["netns", "exec", &name, "ip"];
-        let steps: [&[&str]; 7] = [
-            &["netns", "add", &name],
-            &["link", "add", &link, "type", "veth", "peer", "name", &inner],
-            &["link", "set", &inner, "netns", &name],
-            &["addr", "add", &format!("{address}/30"), "dev", &link],
-            &["link", "set", &link, "up"],
-            &[&within[..], &["addr", "add", &format!("{network}.2/30"), "dev", &inner]].concat(),
-            &[&within[..], &["link", "set", &inner, "up"]].concat(),
+        let steps = [
+            format!("netns add {name}"),
+            format!("link add {link} type veth peer name {inner}"),
+            format!("link set {inner} netns {name}"),
+            format!("addr add {address}/30 dev {link}"),
+            format!("link set {link} up"),
+            format!("netns exec {name} ip addr add {network}.2/30 dev {inner}"),
+            format!("netns exec {name} ip link set {inner} up"),
         ];
-        if steps.iter().all(|step| ip(step).is_some_and(|done| done.status.success())) {
+        if steps.iter().all(|step| ip(step)) {
             return line;
         }
         // What was made of it goes.
@@ -93,8 +92,8 @@ impl Line {
     fn set(&self, cut: bool) {
         match self {
             Self::Namespace { link, .. } => {
-                let done = ip(&["link", "set", link, if cut { "down" } else { "up" }]);
-                assert!(done.is_some_and(|done| done.status.success()), "the link can't be set");
+                let state = if cut { "down" } else { "up" };
+                assert!(ip(&format!("link set {link} {state}")), "the link can't be set");
             }
             Self::Proxy(state) => state.store(cut, Ordering::SeqCst),
         }
@@ -111,14 +110,16 @@ impl Drop for Line {
     fn drop(&mut self) {
         if let Self::Namespace { name, link, .. } = self {
             // The other end goes with it.
-            ip(&["link", "del", link]);
-            ip(&["netns", "del", name]);
+            ip(&format!("link del {link}"));
+            ip(&format!("netns del {name}"));
         }
     }
 }
 
-fn ip(arguments: &[&str]) -> Option<Output> {
-    Command::new("ip").args(arguments).output().ok()
+/// Whether `ip` did it.
+fn ip(arguments: &str) -> bool {
+    let done = Command::new("ip").args(arguments.split(' ')).output();
+    done.is_ok_and(|done| done.status.success())
 }
 
 /// Starts a proxy of a port; its own address.

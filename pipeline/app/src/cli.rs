@@ -13,7 +13,7 @@ use crate::{
     eval::{self, Condition},
     models,
     replay::{self, Source},
-    senses, service, streams, topics,
+    senses, service, streams, topics, worker,
 };
 
 /// Watches and listens to streams and files and says what is shown and what is said.

@@ -42,7 +42,7 @@ pub trait Runner: Send + Sync {
 }
 
 /// A stream that runs.
-pub trait Run: Send + Sync {
+pub trait Run: Send {
     /// Begins to stop it, and doesn't wait.
     fn ask_to_stop(&self);
     /// Waits until its last event is out, at most so long.
