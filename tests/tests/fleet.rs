@@ -265,7 +265,9 @@ fn rough_day(plan: &Plan) {
     // Whoever takes a stream over has a higher generation.
     for (stream, frames) in &frames {
         let mut firsts = BTreeMap::<u64, f64>::new();
-        frames.iter().for_each(|(at, generation)| drop(firsts.entry(*generation).or_insert(*at)));
+        for (at, generation) in frames {
+            firsts.entry(*generation).or_insert(*at);
+        }
         let firsts: Vec<_> = firsts.into_values().collect();
         assert!(firsts.is_sorted(), "{stream}: a later run has a lower generation");
     }

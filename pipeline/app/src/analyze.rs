@@ -33,8 +33,8 @@ use crate::{
     fault,
     publish::Sender,
 };
-pub use graph::{Graph, Step, discard, kind, trust_stamps};
-pub use input::Input;
+use graph::{Graph, Step};
+use input::Input;
 use outputs::Outputs;
 use progress::Progress;
 use summary::Summary;

@@ -158,7 +158,9 @@ fn list(board: &Board, group: &str, json: bool) -> Result<ExitCode> {
 fn lines(wishes: Vec<Wish>, status: &BTreeMap<String, Vec<u8>>, members: &[String]) -> Vec<Line> {
     let mut all: BTreeMap<String, Option<Result<Wanted, String>>> =
         wishes.into_iter().map(|wish| (wish.stream, Some(Wanted::read(&wish.record)))).collect();
-    status.keys().for_each(|stream| drop(all.entry(stream.clone()).or_default()));
+    for stream in status.keys() {
+        all.entry(stream.clone()).or_default();
+    }
     let line = |(stream, wanted): (String, Option<Result<Wanted, String>>)| {
         let actual: Option<Status> = status.get(&stream).and_then(|record| serde_json::from_slice(record).ok());
         let present = actual.as_ref().is_some_and(|actual| members.contains(&actual.worker));

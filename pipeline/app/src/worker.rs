@@ -27,7 +27,7 @@ use crate::error::Result;
 use crate::publish::{config, spooled_shortfall, tell};
 use audit::Audit;
 use keeper::Crew;
-use runner::{Endless, Places};
+use runner::{Places, Supervised};
 
 /// What is spooled has time.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -101,7 +101,7 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     make_topics(&within(TOPICS), options.partitions);
 
     let places = Places::new(&options.allow_files, &options.allow_hosts)?;
-    let runner = Box::new(Endless::new(places, options.provider));
+    let runner = Box::new(Supervised::new(places, options.provider));
     let audit = Audit::in_folder(&options.spool);
     let crew = Arc::new(Crew::new(name.clone(), runner, Arc::clone(&courier), options.profile, audit, status));
     let (session, group) = (options.session_timeout, options.group.clone());

@@ -244,6 +244,8 @@ impl StreamState {
             Self::Started => "started",
             Self::Ended => "ended",
             Self::Failed => "failed",
+            Self::DroppingBegan => "dropping_began",
+            Self::DroppingEnded => "dropping_ended",
         }
     }
 }

@@ -218,11 +218,6 @@ impl Graph {
         std::mem::take(&mut self.evidence)
     }
 
-    /// Lets records come at their own time, as those of a live stream do; the analysers are held back to it.
-    pub fn pace(&self) {
-        self.sink.set_property("sync", true);
-    }
-
     /// Lets the stream end here, in order.
     pub fn end_early(&mut self) {
         if !self.ended_early {

@@ -192,7 +192,7 @@ impl Driver {
         if let Some(numbering) = &mut self.numbering {
             let reason = instead.or_else(|| status.reason.clone());
             let counters = status.counters.clone();
-            let event = numbering.stream(Stream { state: status.state, pts_ns: self.end_ns, reason, counters });
+            let event = numbering.stream(Stream { reason, counters, ..Stream::new(status.state, self.end_ns) });
             self.sink.event(&event, None);
         }
         self.sink.state(&self.wanted.id, &status);

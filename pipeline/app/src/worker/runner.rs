@@ -1,28 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a worker asks of whoever runs a stream, and a small one that does it.
+//! What a worker asks of whoever runs a stream, and [`supervise`] as the one that does it.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
-use polygraph_core::event::{Epoch, Event, Numbering, StreamId};
+use polygraph_core::event::{Event, StreamId};
 use polygraph_core::fleet::Wanted;
-use polygraph_core::record::{Stream, StreamState};
 use polygraph_models::Provider;
-use ulid::Ulid;
 
-use crate::analyze::{self, Graph, Input, Step};
-use crate::cli::{Analyze, Connection, Kafka};
 use crate::error::{Error, Result};
-
-/// How long a turn waits for something to happen.
-const TURN: Duration = Duration::from_millis(50);
-/// Before a stream is connected again; it doubles while that is of no use.
-const PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// Without anything new from the source for so long, it is connected anew.
-const STALLED: Duration = Duration::from_secs(10);
+use crate::graph::Analysis;
+use crate::{analyze, supervise};
 
 /// Hears what a stream has to say; never waits.
 pub trait Listener: Send + Sync + 'static {
@@ -49,9 +38,11 @@ pub trait Run: Send {
     fn stop(self: Box<Self>, deadline: Duration);
 }
 
-/// Makes GStreamer and our elements ready.
+/// Makes GStreamer and our elements ready, and sees to it that playlists open no files.
 pub fn init() -> Result<()> {
-    analyze::init()
+    analyze::init()?;
+    supervise::forbid_files(&SCHEMES);
+    Ok(())
 }
 
 /// Where streams may come from.
@@ -107,170 +98,68 @@ fn host(rest: &str) -> &str {
     }
 }
 
-/// Streams on the graph of `analyze`, each with a thread that begins anew whenever it ends.
-pub struct Endless {
+/// What GStreamer may open, whatever a playlist names.
+const SCHEMES: [&str; 11] = ["rtsp", "rtsps", "rtspt", "rtspu", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp"];
+
+/// Streams by [`supervise`]: one thread, one pipeline and one state machine each.
+pub struct Supervised {
     places: Places,
     provider: Provider,
 }
 
-impl Endless {
+impl Supervised {
     pub fn new(places: Places, provider: Provider) -> Self {
         Self { places, provider }
     }
 }
 
-impl Runner for Endless {
+impl Runner for Supervised {
     fn start(&self, stream: &str, wanted: &Wanted, listener: Arc<dyn Listener>) -> Result<Box<dyn Run>, String> {
-        self.places.admit(&wanted.uri)?;
-        let stop = Arc::new(AtomicBool::new(false));
-        let (tell, over) = mpsc::channel();
-        let life = Life {
-            stream: StreamId::new(stream),
-            uri: wanted.uri.clone(),
-            analyze: analysis(stream, wanted, self.provider),
-            places: self.places.clone(),
-            listener,
-            stop: Arc::clone(&stop),
+        let uri = self.places.admit(&wanted.uri)?;
+        let analysis = Analysis {
+            fps: wanted.analysis_fps,
+            tiles: wanted.tiles,
+            transcript: wanted.transcript,
+            forensics: wanted.forensics,
+            evidence: false,
+            provider: self.provider,
         };
-        let thread = std::thread::Builder::new().name(stream.chars().take(15).collect());
-        let started = thread.spawn(move || {
-            life.run();
-            // Whoever waits may have given up.
-            let _ = tell.send(());
-        });
-        started.map_err(|error| error.to_string())?;
-        Ok(Box::new(Thread { stop, over }))
+        let wanted = supervise::Wanted { looped: true, analysis, ..supervise::Wanted::new(stream, uri) };
+        let ear = Ear { places: self.places.clone(), listener };
+        let stream = supervise::Stream::start(wanted, Arc::new(ear)).map_err(|error| error.to_string())?;
+        Ok(Box::new(stream))
     }
 }
 
-/// `analyze` as it is wanted of a stream; what it would write to a disk or to Kafka is not asked for.
-fn analysis(stream: &str, wanted: &Wanted, provider: Provider) -> Analyze {
-    let kafka = Kafka {
-        brokers: None,
-        spool: None,
-        spool_bytes: None,
-        profile: Default::default(),
-        connection: Connection { config: None },
-        timeout: Duration::ZERO,
-    };
-    Analyze {
-        inputs: vec![wanted.uri.clone()],
-        out: PathBuf::new(),
-        analysis_fps: wanted.analysis_fps,
-        tiles: wanted.tiles,
-        no_transcript: !wanted.transcript,
-        no_forensics: !wanted.forensics,
-        keep_faces: false,
-        provider,
-        stream_id: Some(stream.to_owned()),
-        kafka,
-        quiet: true,
-    }
-}
-
-/// A stream's thread, as seen from outside.
-struct Thread {
-    stop: Arc<AtomicBool>,
-    over: mpsc::Receiver<()>,
-}
-
-impl Run for Thread {
+impl Run for supervise::Stream {
     fn ask_to_stop(&self) {
-        self.stop.store(true, Ordering::Relaxed);
+        supervise::Stream::ask_to_stop(self);
     }
 
     fn stop(self: Box<Self>, deadline: Duration) {
-        self.ask_to_stop();
-        // A thread that takes longer ends when it can, and what it says then goes through its gate.
-        let _ = self.over.recv_timeout(deadline);
+        // One that takes longer ends when it can, and what it says then goes through its gate.
+        let _ = supervise::Stream::stop(*self, deadline);
     }
 }
 
-/// A stream's thread, as seen from inside.
-struct Life {
-    stream: StreamId,
-    uri: String,
-    analyze: Analyze,
+/// Hands on what a stream says.
+struct Ear {
     places: Places,
     listener: Arc<dyn Listener>,
-    stop: Arc<AtomicBool>,
 }
 
-impl Life {
-    fn run(&self) {
-        let mut pause = PAUSE;
-        while !self.is_over() {
-            self.listener.state("connecting", None);
-            let began = Instant::now();
-            match self.connection() {
-                Ok(()) => {}
-                Err(why) => self.listener.state("recovering", Some(&why)),
-            }
-            // One that ran for a while is connected again soon.
-            pause = if began.elapsed() > LONGEST_PAUSE { PAUSE } else { (pause * 2).min(LONGEST_PAUSE) };
-            self.wait(pause);
-        }
-        self.listener.state("stopped", None);
+impl supervise::Sink for Ear {
+    fn event(&self, event: &Event, _delay: Option<Duration>) {
+        self.listener.event(event);
     }
 
-    fn is_over(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+    fn state(&self, _stream: &StreamId, status: &supervise::Status) {
+        self.listener.state(status.state.as_str(), status.reason.as_deref());
     }
 
-    /// Waits until it is time, or over.
-    fn wait(&self, pause: Duration) {
-        let until = Instant::now() + pause;
-        while !self.is_over() && Instant::now() < until {
-            std::thread::sleep(TURN);
-        }
-    }
-
-    /// One connection, from its start to its end, in an epoch of its own: also of a file, which is shown again and again.
-    fn connection(&self) -> Result<(), String> {
-        let uri = self.places.admit(&self.uri)?;
-        let input = Input::parse(&uri, &self.analyze).map_err(|error| error.to_string())?;
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let epoch = Epoch::of_connection(Ulid::new().to_string(), u64::try_from(now_ns).unwrap_or(u64::MAX));
-        let mut numbering = Numbering::new(self.stream.clone(), epoch);
-        let mut graph = Graph::start(&input, &self.analyze).map_err(|error| error.to_string())?;
-        if input.file.is_some() {
-            graph.pace();
-        }
-        let ended = self.watch(&mut graph, &mut numbering);
-        let (state, reason) = match &ended {
-            Ok(()) => (StreamState::Ended, None),
-            Err(why) => (StreamState::Failed, Some(why.clone())),
-        };
-        let last = Stream { reason, counters: graph.counters(), ..Stream::new(state, graph.watch.end_ns()) };
-        self.listener.event(&numbering.stream(last));
-        graph.stop();
-        ended
-    }
-
-    /// Takes what the pipeline gives until it ends or nothing comes any more.
-    fn watch(&self, graph: &mut Graph, numbering: &mut Numbering) -> Result<(), String> {
-        let (mut heard, mut seen) = (Instant::now(), 0);
-        while !self.is_over() {
-            let step = graph.step();
-            let arrived = graph.watch.arrived();
-            if seen == 0 && arrived > 0 {
-                self.listener.state("running", None);
-                self.listener.event(&numbering.stream(Stream::new(StreamState::Started, 0)));
-            }
-            if arrived != seen || matches!(step, Step::Record(_)) {
-                (heard, seen) = (Instant::now(), arrived);
-            }
-            match step {
-                Step::Record(text) => {
-                    let record = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
-                    self.listener.event(&numbering.record(record));
-                }
-                Step::Idle if heard.elapsed() > STALLED => return Err("nothing came from the source any more".into()),
-                Step::Idle => {}
-                Step::Ended(failure) => return failure.map_or(Ok(()), Err),
-            }
-        }
-        Ok(())
+    /// Once more before each connection: a file may have become a link to elsewhere.
+    fn admit(&self, wanted: &supervise::Wanted) -> Result<String, String> {
+        self.places.admit(&wanted.uri)
     }
 }
 
