@@ -121,6 +121,8 @@ impl Runner for Supervised {
             tiles: wanted.tiles,
             transcript: wanted.transcript,
             forensics: wanted.forensics,
+            // A lip that does not fit its voice is a sign of manipulation too.
+            lip_sync: wanted.forensics,
             evidence: false,
             provider: self.provider,
         };
