@@ -116,12 +116,16 @@ impl<F: Fn() -> Account + Send + Sync> Collector for Delivery<F> {
 
 /// Numbers of events by reason.
 type Reasons = std::collections::BTreeMap<String, u64>;
+/// A metric and where its value is in a tally.
+type Read<T> = (Metric, fn(&Tally) -> T);
+/// The same, by reason.
+type ReadReasons = (Metric, for<'a> fn(&'a Tally) -> &'a Reasons);
 
 /// The account's metrics, in the order of [`METRICS`].
 fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
     let tallies = &account.tallies;
     let mut families = Vec::with_capacity(METRICS.len());
-    let counted: [(Metric, fn(&Tally) -> u64); 4] = [
+    let counted: [Read<u64>; 4] = [
         (PRODUCED, |tally| tally.produced),
         (REPLAYED, |tally| tally.replayed),
         (ACCEPTED, |tally| tally.accepted),
@@ -132,8 +136,7 @@ fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
         tallies.iter().for_each(|(topic, tally)| vector.with_label_values(&[topic.name()]).inc_by(of(tally)));
         families.extend(vector.collect());
     }
-    let reasoned: [(Metric, fn(&Tally) -> &Reasons); 2] =
-        [(DEAD_LETTERED, |tally| &tally.dead_lettered), (DROPPED, |tally| &tally.dropped)];
+    let reasoned: [ReadReasons; 2] = [(DEAD_LETTERED, |tally| &tally.dead_lettered), (DROPPED, |tally| &tally.dropped)];
     for (metric, of) in reasoned {
         let vector = IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
         for (topic, tally) in tallies.iter() {
@@ -143,7 +146,7 @@ fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
         }
         families.extend(vector.collect());
     }
-    let standing: [(Metric, fn(&Tally) -> u64); 2] = [(QUEUED, |tally| tally.queued), (SPOOLED, |tally| tally.spooled)];
+    let standing: [Read<u64>; 2] = [(QUEUED, |tally| tally.queued), (SPOOLED, |tally| tally.spooled)];
     for (metric, of) in standing {
         let vector = IntGaugeVec::new(Opts::new(metric.name, metric.help), metric.labels)?;
         tallies.iter().for_each(|(topic, tally)| {
