@@ -4,6 +4,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 /// How a stream is wanted. A stream is taken back by a record without a value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -45,7 +46,9 @@ impl Wanted {
     /// # Errors
     /// One line that says what is wrong with it.
     pub fn read(record: &[u8]) -> Result<Self, String> {
-        let wanted: Self = serde_json::from_slice(record).map_err(|error| error.to_string())?;
+        // An array of the fields' values in their order would be read as well; nobody shall rely on that.
+        let object: Map<String, Value> = serde_json::from_slice(record).map_err(|error| error.to_string())?;
+        let wanted: Self = serde_json::from_value(object.into()).map_err(|error| error.to_string())?;
         if !(0.1..=240.0).contains(&wanted.analysis_fps) {
             return Err(format!("analysis_fps is {} and must be from 0.1 to 240", wanted.analysis_fps));
         }
@@ -81,7 +84,7 @@ mod tests {
         assert_eq!(Wanted::read(br#"{"uri":"rtsp://cam/1"}"#), Ok(Wanted::new("rtsp://cam/1")));
         for (record, says) in [
             ("", "EOF"),
-            ("[]", "uri"),
+            (r#"["rtsp://cam/1"]"#, "a map"),
             (r#"{"url":"rtsp://cam/1"}"#, "unknown field `url`"),
             (r#"{"uri":""}"#, "empty"),
             (r#"{"uri":"rtsp://cam/1","analysis_fps":0}"#, "analysis_fps is 0"),
