@@ -119,9 +119,10 @@ impl ClientContext for Ledger {
     fn log(&self, _level: RDKafkaLogLevel, _facility: &str, _message: &str) {}
 
     fn error(&self, error: KafkaError, reason: &str) {
-        // Follows the error of each broker, and says less.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::AllBrokersDown) {
-            self.note(hinted(reason));
+        match error.rdkafka_error_code() {
+            // The first follows the error of each broker, and says less; the second is what a table's reader waits for.
+            Some(RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::PartitionEOF) => {}
+            _ => self.note(hinted(reason)),
         }
     }
 }
