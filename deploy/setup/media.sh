@@ -54,21 +54,6 @@ fetch_python_client() {
   fi
 }
 
-# Prometheus' tool that checks alert rules: out of Debian's package, without its server and what starts that. The tests do
-# without it, and say so.
-fetch_promtool() {
-  local tool="$POLYGRAPH_HOME/bin/promtool" folder
-  [[ -x "$tool" ]] || command -v promtool >/dev/null && return 0
-  command -v apt-get >/dev/null || return 0
-  folder="$(mktemp -d)"
-  if (cd "$folder" && apt-get download --quiet prometheus >&2 && dpkg-deb --extract prometheus_*.deb .); then
-    install -D "$folder/usr/bin/promtool" "$tool"
-  else
-    say "promtool could not be fetched: the alert rules are not checked"
-  fi
-  rm -rf "$folder"
-}
-
 kafka_is_there() {
   [[ -d "$1" ]] && (cd "$1" && sha256sum --check --status "$ROOT/tests/kafka/jars.sha256" 2>/dev/null)
 }

@@ -14,11 +14,8 @@ pub mod events;
 pub mod line;
 pub mod media;
 pub mod rtsp;
-<<<<<<< HEAD
 pub mod service;
-=======
 pub mod sink;
->>>>>>> a349492 (Try a fleet on three brokers, the whole rough day of a broker, and the consumers of the documentation)
 
 use std::path::{Path, PathBuf};
 

@@ -10,17 +10,13 @@ mod error;
 mod eval;
 mod fault;
 pub mod graph;
-#[allow(dead_code, reason = "the service registers them")]
 mod metrics;
 mod models;
 mod publish;
 mod replay;
 mod senses;
-<<<<<<< HEAD
 mod service;
-=======
 mod streams;
->>>>>>> 4d88995 (Run a worker's streams on analyze's graph)
 pub mod supervise;
 mod topics;
 mod worker;

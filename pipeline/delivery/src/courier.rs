@@ -124,6 +124,7 @@ pub struct Courier {
     ledger: Arc<Ledger>,
     policy: Policy,
     largest: usize,
+    max_bytes: u64,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -139,13 +140,13 @@ impl Courier {
         let spool = Spool::open(&config.spool)?;
         let ledger = Arc::new(Ledger::default());
         let shared = Arc::new(Shared::new(config.queue_bytes));
-        let policy = config.policy;
+        let (policy, max_bytes) = (config.policy, config.max_bytes);
         let largest = config.queue_bytes.min(usize::try_from(config.max_bytes / 2).unwrap_or(usize::MAX));
         let connection = config.producer.connection()?;
         let worker = Worker::start(config, client, spool, Arc::clone(&shared), Arc::clone(&ledger), Box::new(notices))?;
         let spooling = std::thread::Builder::new().name("kafka-spool".into()).spawn(move || worker.run());
         let threads = vec![spooling.map_err(Error::Thread)?, topics::start(connection, &ledger)?];
-        Ok(Self { shared, ledger, policy, largest, threads })
+        Ok(Self { shared, ledger, policy, largest, max_bytes, threads })
     }
 
     /// Takes a message. With [`Policy::Live`] it never waits. The message is counted whatever happens.
@@ -178,6 +179,11 @@ impl Courier {
     /// How far Kafka is behind.
     pub fn lag(&self) -> Lag {
         self.shared.lock().lag
+    }
+
+    /// Most bytes that the spool may hold.
+    pub fn max_bytes(&self) -> u64 {
+        self.max_bytes
     }
 
     /// What the brokers or the way to them said last.

@@ -2,59 +2,44 @@
 //! The delivery's account as Prometheus metrics. The one list of their names is [`METRICS`]; alert rules and dashboards
 //! are held against it.
 
-use polygraph_delivery::{Lag, Tallies, Tally};
-use prometheus::core::{Collector, Desc};
+use polygraph_delivery::{Courier, Lag, Tallies, Tally};
+use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
 
-/// What a metric is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// It only grows, until the process begins anew.
-    Counter,
-    /// How things stand.
-    Gauge,
-}
-
-/// A metric: its name, what it says, what it is, and its labels.
+/// A metric: its name, what it says, and its labels. What ends in `_total` is a counter, the others are gauges.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     /// As Prometheus knows it.
     pub name: &'static str,
     /// For people.
     pub help: &'static str,
-    /// Counter or gauge.
-    pub kind: Kind,
     /// Names of its labels.
     pub labels: &'static [&'static str],
 }
 
-const fn counter(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Metric {
-    Metric { name, help, kind: Kind::Counter, labels }
+const fn metric(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Metric {
+    Metric { name, help, labels }
 }
 
-const fn gauge(name: &'static str, help: &'static str, labels: &'static [&'static str]) -> Metric {
-    Metric { name, help, kind: Kind::Gauge, labels }
-}
-
-const PRODUCED: Metric = counter("polygraph_delivery_produced_total", "Events handed to the delivery", &["topic"]);
+const PRODUCED: Metric = metric("polygraph_delivery_produced_total", "Events handed to the delivery", &["topic"]);
 const REPLAYED: Metric =
-    counter("polygraph_delivery_replayed_total", "Events found in the spool when it was opened", &["topic"]);
-const ACCEPTED: Metric = counter("polygraph_delivery_accepted_total", "Events written to the spool", &["topic"]);
+    metric("polygraph_delivery_replayed_total", "Events found in the spool when it was opened", &["topic"]);
+const ACCEPTED: Metric = metric("polygraph_delivery_accepted_total", "Events written to the spool", &["topic"]);
 const ACKNOWLEDGED: Metric =
-    counter("polygraph_delivery_acknowledged_total", "Events that Kafka has acknowledged", &["topic"]);
-const DEAD_LETTERED: Metric = counter(
+    metric("polygraph_delivery_acknowledged_total", "Events that Kafka has acknowledged", &["topic"]);
+const DEAD_LETTERED: Metric = metric(
     "polygraph_delivery_dead_lettered_total",
     "Events that Kafka refused for good, kept as dead letters",
     &["topic", "reason"],
 );
-const DROPPED: Metric = counter("polygraph_delivery_dropped_total", "Events that were given up", &["topic", "reason"]);
-const QUEUED: Metric = gauge("polygraph_delivery_queued_events", "Events in memory, not yet in the spool", &["topic"]);
-const SPOOLED: Metric = gauge("polygraph_delivery_spooled_events", "Events in the spool, on their way", &["topic"]);
-const SPOOL_BYTES: Metric = gauge("polygraph_delivery_spool_bytes", "Bytes in the spool", &[]);
-const SPOOL_MAX_BYTES: Metric = gauge("polygraph_delivery_spool_max_bytes", "Most bytes that the spool may hold", &[]);
+const DROPPED: Metric = metric("polygraph_delivery_dropped_total", "Events that were given up", &["topic", "reason"]);
+const QUEUED: Metric = metric("polygraph_delivery_queued_events", "Events in memory, not yet in the spool", &["topic"]);
+const SPOOLED: Metric = metric("polygraph_delivery_spooled_events", "Events in the spool, on their way", &["topic"]);
+const SPOOL_BYTES: Metric = metric("polygraph_delivery_spool_bytes", "Bytes in the spool", &[]);
+const SPOOL_MAX_BYTES: Metric = metric("polygraph_delivery_spool_max_bytes", "Most bytes that the spool may hold", &[]);
 const LAG: Metric =
-    gauge("polygraph_delivery_spool_lag_seconds", "Age of the oldest event in the spool; 0 when it is empty", &[]);
+    metric("polygraph_delivery_spool_lag_seconds", "Age of the oldest event in the spool; 0 when it is empty", &[]);
 
 /// All metrics of the delivery. Of each topic:
 /// `produced + replayed = acknowledged + dead_lettered + dropped + queued + spooled`.
@@ -83,34 +68,10 @@ pub struct Account {
     pub max_bytes: u64,
 }
 
-/// Gives the metrics of an account whenever they are asked for: register it with `prometheus::Registry::register`.
-pub struct Delivery<F> {
-    account: F,
-    descriptions: Vec<Desc>,
-}
-
-impl<F: Fn() -> Account + Send + Sync> Delivery<F> {
-    /// `account` is asked at each scrape; it must not wait.
-    ///
-    /// # Errors
-    /// For names that Prometheus doesn't allow.
-    pub fn new(account: F) -> prometheus::Result<Self> {
-        let description = |metric: &Metric| {
-            let labels = metric.labels.iter().map(|label| (*label).to_owned()).collect();
-            Desc::new(metric.name.into(), metric.help.into(), labels, Default::default())
-        };
-        Ok(Self { account, descriptions: METRICS.iter().map(description).collect::<Result<_, _>>()? })
-    }
-}
-
-impl<F: Fn() -> Account + Send + Sync> Collector for Delivery<F> {
-    fn desc(&self) -> Vec<&Desc> {
-        self.descriptions.iter().collect()
-    }
-
-    fn collect(&self) -> Vec<MetricFamily> {
-        // Names and labels are constants that `new` has checked: nothing is left out.
-        families(&(self.account)()).unwrap_or_default()
+impl Account {
+    /// Of a courier; never waits.
+    pub fn of(courier: &Courier) -> Self {
+        Self { tallies: courier.tallies(), lag: courier.lag(), max_bytes: courier.max_bytes() }
     }
 }
 
@@ -121,8 +82,11 @@ type Read<T> = (Metric, fn(&Tally) -> T);
 /// The same, by reason.
 type ReadReasons = (Metric, for<'a> fn(&'a Tally) -> &'a Reasons);
 
-/// The account's metrics, in the order of [`METRICS`].
-fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
+/// The account's metrics, in the order of [`METRICS`], for a scrape.
+///
+/// # Errors
+/// For names that Prometheus doesn't allow, which a test would find.
+pub fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
     let tallies = &account.tallies;
     let mut families = Vec::with_capacity(METRICS.len());
     let counted: [Read<u64>; 4] = [
@@ -163,6 +127,8 @@ fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
         vector.with_label_values::<&str>(&[]).set(value);
         families.extend(vector.collect());
     }
+    // Reasons appear with the first event that has one; the encoder refuses a metric without values.
+    families.retain(|family| !family.get_metric().is_empty());
     Ok(families)
 }
 
@@ -172,7 +138,6 @@ mod tests {
     use polygraph_delivery::Topic;
     use std::collections::BTreeSet;
     use std::path::PathBuf;
-    use std::process::Command;
 
     fn alerts(name: &str) -> PathBuf {
         PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../dashboards/alerts").join(name)
@@ -182,9 +147,7 @@ mod tests {
     fn a_scrape_gives_every_metric_of_the_list_with_its_labels() {
         let mut account = Account { max_bytes: 7, ..Account::default() };
         account.lag = Lag { bytes: 5, seconds: 1.5 };
-        let registry = prometheus::Registry::new();
-        registry.register(Box::new(Delivery::new(move || account.clone()).unwrap())).unwrap();
-        let text = prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap();
+        let text = prometheus::TextEncoder::new().encode_to_string(&families(&account).unwrap()).unwrap();
         for metric in METRICS {
             // Reasons appear with the first that was given up.
             let shown =
@@ -212,23 +175,5 @@ mod tests {
         assert!(asked.is_subset(&known), "no such metric: {:?}", asked.difference(&known));
         let count = |what: &str| text.matches(what).count();
         assert_eq!((count("summary:"), count("runbook:")), (count("- alert:"), count("- alert:")));
-    }
-
-    /// By Prometheus' own tool, which `./dev setup` fetches.
-    #[test]
-    fn promtool_accepts_the_alert_rules_and_they_fire_when_they_should() {
-        let fetched = polygraph_models::store::Store::default_dir().join("bin/promtool");
-        let promtool = if fetched.is_file() { fetched } else { "promtool".into() };
-        for (what, file) in [("check", "delivery.yml"), ("test", "delivery.test.yml")] {
-            let run = match Command::new(&promtool).arg(what).arg("rules").arg(alerts(file)).output() {
-                Ok(run) => run,
-                Err(error) => {
-                    eprintln!("skipped: promtool can't be run ({error}): ./dev setup fetches it");
-                    return;
-                }
-            };
-            let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
-            assert!(run.status.success(), "{said}");
-        }
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::event::{Event, StreamId};
+use polygraph_core::profile::Profile;
 use polygraph_delivery::{Courier, Message};
 use tokio::sync::broadcast;
 
@@ -155,7 +156,7 @@ impl Hub {
         let kind = kind(&event.event_type).to_owned();
         self.metrics.event(&event.subject, &kind, delay);
         if let Some(courier) = &self.courier
-            && let Ok(message) = Message::of_line(&line)
+            && let Ok(message) = Message::of_line(&line, Profile::Polygraph)
         {
             // What it refuses it has counted.
             let _ = courier.send(&message);

@@ -14,6 +14,7 @@ use prometheus::{
 };
 
 use super::processes::wire::Network;
+use crate::metrics::delivery;
 use crate::supervise::Status;
 
 /// From 10 ms, which is a face's detection, to 10 s, which is a source that came back.
@@ -62,6 +63,8 @@ pub struct Readings<'a> {
     pub runs: &'a std::collections::BTreeMap<String, u64>,
     /// The embedded store.
     pub store: &'a super::store::StoreCounts,
+    /// The way to Kafka, where there is one.
+    pub delivery: Option<delivery::Account>,
 }
 
 impl Metrics {
@@ -224,8 +227,12 @@ impl Metrics {
         if let Some((count, _)) = crate::analyze::complaints::take() {
             self.decoder_complaints.inc_by(count);
         }
+        let mut families = self.registry.gather();
+        if let Some(account) = &readings.delivery {
+            families.extend(delivery::families(account)?);
+        }
         let mut text = Vec::new();
-        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        TextEncoder::new().encode(&families, &mut text)?;
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
 

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::task::spawn_blocking;
 
 use super::{App, Shared, problem::Problem};
+use crate::metrics::delivery::Account;
 use crate::service::metrics::Readings;
 use crate::service::processes::wire::Network;
 use crate::service::streams::Changed;
@@ -60,8 +61,8 @@ pub async fn metrics(State(app): Shared) -> Result<Response, Problem> {
     let text = spawn_blocking(move || {
         let streams: Vec<_> = app.streams.all().into_iter().map(|(config, _, status)| (config.id, status)).collect();
         let (networks, runs) = networks(&app);
-        let store = app.hub.store().counts();
-        app.hub.metrics.text(&Readings { streams: &streams, networks: &networks, runs: &runs, store })
+        let (store, delivery) = (app.hub.store().counts(), app.hub.courier().map(Account::of));
+        app.hub.metrics.text(&Readings { streams: &streams, networks: &networks, runs: &runs, store, delivery })
     })
     .await?;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
