@@ -79,6 +79,8 @@ impl ProducerConfig {
         self.validate()?;
         let mut client = self.connection()?;
         client.set("message.timeout.ms", "0");
+        // They tell whether it still knows a broker.
+        client.set("statistics.interval.ms", "1000");
         Ok(client)
     }
 

@@ -2,14 +2,15 @@
 //! The courier's side of librdkafka: records go out with a ticket, reports come back with it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::{ClientConfig, Statistics};
 
 use crate::block::Record;
 use crate::deadletter::{REASON_HEADER, TOPIC_HEADER};
@@ -59,6 +60,8 @@ impl Ticket {
 struct Context {
     shared: Arc<Shared>,
     ledger: Arc<Ledger>,
+    /// It knows no broker any more, and will never look for one.
+    lost: AtomicBool,
 }
 
 impl ClientContext for Context {
@@ -68,6 +71,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.ledger.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        // Its own broker, which is nowhere, is always there.
+        self.lost.store(statistics.brokers.values().all(|broker| broker.source == "internal"), Ordering::Relaxed);
     }
 }
 
@@ -139,15 +147,19 @@ impl Wire {
         })
     }
 
-    /// An error after which librdkafka's producer takes nothing any more.
+    /// librdkafka's producer takes nothing any more after an error, or has lost all its brokers.
     pub(crate) fn is_broken(&self) -> bool {
-        match self.producer.client().fatal_error() {
-            Some((_, why)) => {
-                self.ledger.note(why);
-                true
-            }
-            None => false,
+        if let Some((_, why)) = self.producer.client().fatal_error() {
+            self.ledger.note(why);
+            return true;
         }
+        // A broker that has just started may answer that there are none; librdkafka 2.10 and later then forgets them all,
+        // those it was configured with as well, and connects no more (confluentinc/librdkafka#5301).
+        let lost = self.producer.client().context().lost.load(Ordering::Relaxed);
+        if lost {
+            self.ledger.note("the brokers said that there are none; connecting anew".into());
+        }
+        lost
     }
 
     /// Gives up all that librdkafka has; the reports on it are there when this returns.
@@ -166,7 +178,7 @@ impl Wire {
 }
 
 fn producer(client: &ClientConfig, shared: &Arc<Shared>, ledger: &Arc<Ledger>) -> Result<ThreadedProducer<Context>> {
-    let context = Context { shared: Arc::clone(shared), ledger: Arc::clone(ledger) };
+    let context = Context { shared: Arc::clone(shared), ledger: Arc::clone(ledger), lost: AtomicBool::new(false) };
     ThreadedProducer::from_config_and_context(client, context).map_err(|error| settings::refused(client, &error))
 }
 
