@@ -42,11 +42,12 @@ pub(crate) fn start(config: ClientConfig, ledger: &Arc<Ledger>) -> Result<JoinHa
 
 /// Tries until all topics exist, a broker refuses for good, or the producer is done.
 fn create(config: &ClientConfig, ledger: &Arc<Ledger>) {
-    let admin = match AdminClient::from_config_and_context(config, Reports(Arc::clone(ledger))) {
-        Ok(admin) => admin,
-        Err(error) => return ledger.note(format!("the Kafka topics can't be made: {error}")),
-    };
     loop {
+        // Another client each time: one that was told that there are no brokers looks for none any more (see `Wire`).
+        let admin = match AdminClient::from_config_and_context(config, Reports(Arc::clone(ledger))) {
+            Ok(admin) => admin,
+            Err(error) => return ledger.note(format!("the Kafka topics can't be made: {error}")),
+        };
         match attempt(&admin, ledger) {
             Ok(()) => return,
             Err(Failure::Final(text)) => return ledger.note(text),
