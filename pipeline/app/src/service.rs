@@ -165,7 +165,7 @@ fn hub(config: &Config, guard: Guard) -> Result<Hub> {
         let mut producer = ProducerConfig::new(&kafka.brokers, Duration::from_secs(60));
         producer.settings = kafka.settings.clone();
         let spool = kafka.spool.clone().unwrap_or_else(|| folder.join("spool"));
-        Courier::start(CourierConfig::new(producer, spool), publish::tell)
+        Courier::start(CourierConfig::new(producer, spool), |notice| publish::tell(&notice))
     });
     let metrics = Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?;
     Ok(Hub::new(store, courier.transpose()?, guard, incidents, faces, Arc::new(metrics)))
