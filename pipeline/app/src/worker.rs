@@ -106,9 +106,9 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     let crew = Arc::new(Crew::new(name.clone(), runner, Arc::clone(&courier), options.profile, audit, status));
     let (session, group) = (options.session_timeout, options.group.clone());
     let group = MemberConfig { session, group, ..MemberConfig::new(within(TOPICS), &name) };
-    let member = Member::join(&group, Arc::clone(&crew) as Arc<dyn Keeper>)?;
+    let mut member = Member::join(group, Arc::clone(&crew) as Arc<dyn Keeper>)?;
     eprintln!("polygraph: worker {name} shares the streams of group {}", options.group);
-    let ended = work(&member, &mut News::new(&name, news, Arc::clone(&courier), options.profile));
+    let ended = work(&mut member, &mut News::new(&name, news, Arc::clone(&courier), options.profile));
     // The others take over while the spool is emptied.
     member.leave();
     crew.end();
@@ -122,7 +122,7 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-fn work(member: &Member, news: &mut News) -> Result<()> {
+fn work(member: &mut Member, news: &mut News) -> Result<()> {
     let mut spoken: Option<(Instant, String)> = None;
     while !analyze::interrupted() {
         member.turn(TURN)?;

@@ -74,8 +74,7 @@ impl ClientContext for Context {
     }
 
     fn stats(&self, statistics: Statistics) {
-        // Its own broker, which is nowhere, is always there.
-        self.lost.store(statistics.brokers.values().all(|broker| broker.source == "internal"), Ordering::Relaxed);
+        self.lost.store(knows_no_broker(&statistics), Ordering::Relaxed);
     }
 }
 
@@ -95,6 +94,13 @@ impl ProducerContext for Context {
         };
         self.shared.report(ticket, fate);
     }
+}
+
+/// Whether a client has lost all its brokers. One that has just started may answer that there are none; librdkafka 2.10 and
+/// later then forgets them all, those it was configured with as well, and connects no more (confluentinc/librdkafka#5301).
+pub(crate) fn knows_no_broker(statistics: &Statistics) -> bool {
+    // There are others, which are nowhere: `internal`, and a group's `logical` coordinator.
+    !statistics.brokers.values().any(|broker| matches!(broker.source.as_str(), "configured" | "learned"))
 }
 
 /// librdkafka does not take a record.
@@ -153,8 +159,6 @@ impl Wire {
             self.ledger.note(why);
             return true;
         }
-        // A broker that has just started may answer that there are none; librdkafka 2.10 and later then forgets them all,
-        // those it was configured with as well, and connects no more (confluentinc/librdkafka#5301).
         let lost = self.producer.client().context().lost.load(Ordering::Relaxed);
         if lost {
             self.ledger.note("the brokers said that there are none; connecting anew".into());

@@ -2,9 +2,11 @@
 //! A member of the group: reads the table, and is told by Kafka which part of it is its own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rdkafka::Statistics;
 use rdkafka::bindings;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
@@ -18,6 +20,7 @@ use crate::config::ProducerConfig;
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::settings;
+use crate::wire::knows_no_broker;
 
 /// How a member joins.
 #[derive(Clone, Debug)]
@@ -70,6 +73,8 @@ pub trait Keeper: Send + Sync + 'static {
 
 /// A member of the group.
 pub struct Member {
+    config: MemberConfig,
+    keeper: Arc<dyn Keeper>,
     consumer: BaseConsumer<Context>,
 }
 
@@ -80,6 +85,8 @@ struct Context {
     board: Board,
     /// The highest generation that was known of each stream when the group's was this one.
     known: Mutex<(i32, BTreeMap<String, u64>)>,
+    /// librdkafka knows no broker any more.
+    lost: AtomicBool,
 }
 
 impl Member {
@@ -87,7 +94,12 @@ impl Member {
     ///
     /// # Errors
     /// What [`ProducerConfig::validate`] finds, and settings that librdkafka does not know.
-    pub fn join(config: &MemberConfig, keeper: Arc<dyn Keeper>) -> Result<Self> {
+    pub fn join(config: MemberConfig, keeper: Arc<dyn Keeper>) -> Result<Self> {
+        let consumer = Self::consumer(&config, Arc::clone(&keeper))?;
+        Ok(Self { config, keeper, consumer })
+    }
+
+    fn consumer(config: &MemberConfig, keeper: Arc<dyn Keeper>) -> Result<BaseConsumer<Context>> {
         config.connection.validate()?;
         let mut client = config.connection.connection()?;
         for (name, value) in [
@@ -103,6 +115,8 @@ impl Member {
             // The topic may be made after us.
             ("topic.metadata.refresh.interval.ms", "10000"),
             ("allow.auto.create.topics", "false"),
+            // They tell whether it still knows a broker.
+            ("statistics.interval.ms", "1000"),
         ] {
             client.set(name, value);
         }
@@ -112,11 +126,12 @@ impl Member {
             ledger: Arc::new(Ledger::default()),
             board: Board::new(config.connection.clone()),
             known: Mutex::default(),
+            lost: AtomicBool::new(false),
         };
         let consumer = BaseConsumer::from_config_and_context(&client, context)
             .map_err(|error| settings::refused(&client, &error))?;
         consumer.subscribe(&[DESIRED]).map_err(|error| Error::Cluster(error.to_string()))?;
-        Ok(Self { consumer })
+        Ok(consumer)
     }
 
     /// Takes what has come, and waits for it at most so long. To be called again and again: a member that isn't heard of
@@ -124,7 +139,11 @@ impl Member {
     ///
     /// # Errors
     /// [`Error::Cluster`] for what doesn't pass by itself.
-    pub fn turn(&self, wait: Duration) -> Result<()> {
+    pub fn turn(&mut self, wait: Duration) -> Result<()> {
+        if self.consumer.context().lost.load(Ordering::Relaxed) {
+            // The old one's streams stop as it ends; the group gives them out again.
+            self.consumer = Self::consumer(&self.config, Arc::clone(&self.keeper))?;
+        }
         let context = self.consumer.context();
         match self.consumer.poll(wait) {
             None => {}
@@ -228,6 +247,10 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.ledger.error(error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.lost.store(knows_no_broker(&statistics), Ordering::Relaxed);
     }
 }
 
