@@ -10,7 +10,7 @@ export function show(main, { signal }) {
     const system = await json("/api/v1/system");
     panels.replaceChildren(
       h("div", { class: "split" }, machine(system), store(system)),
-      h("div", { class: "split" }, networks(system), kafka(system)));
+      h("div", { class: "split" }, networks(system), h("div", {}, kafka(system), workers(system))));
   }, signal);
 }
 
@@ -45,6 +45,16 @@ function kafka({ kafka }) {
     "Oldest": kafka.oldest_s ? span(kafka.oldest_s) : "none waits", "Dropped": sum(kafka.dropped),
     "Dead letters": sum(kafka.dead_lettered), "Last error": kafka.last_error,
   });
+}
+
+// With --processes only.
+function workers({ workers }) {
+  if (!workers) return "";
+  return panel("Worker processes", Object.fromEntries(workers.map((worker, n) => {
+    const streams = `${worker.streams.length} ${worker.streams.length === 1 ? "stream" : "streams"}`;
+    const restarts = worker.restarts ? `, restarted ${worker.restarts} times` : "";
+    return [`Worker ${n + 1}`, `${worker.pid ? `process ${worker.pid}` : "starting"}, ${streams}${restarts}`];
+  })));
 }
 
 function networks(system) {

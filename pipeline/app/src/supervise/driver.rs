@@ -139,7 +139,7 @@ impl Driver {
     }
 
     /// The machine's time. It stands still while we can't watch: not run by a machine that has too much to do, halted,
-    /// or waiting for a pipeline to open or to end.
+    /// or waiting for a pipeline to open.
     fn now(&mut self) -> Duration {
         let (watched, last) = &mut self.watched;
         let now = Instant::now();
@@ -180,10 +180,13 @@ impl Driver {
         self.shared.closing();
         // Nothing of this epoch will be seen any more.
         self.incidents.end().into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
-        let shared = Arc::clone(&self.shared);
+        let (shared, began) = (Arc::clone(&self.shared), Instant::now());
         if !connection.close(move || shared.abandoned(-1)) {
             self.shared.abandoned(1);
         }
+        // The wait before the next connection goes on meanwhile.
+        self.watched.0 += began.elapsed();
+        self.watched.1 = Instant::now();
     }
 
     /// Says how the stream is, as an event and to the sink.

@@ -95,6 +95,8 @@ pub fn times(uri: &str) -> Times {
         // They wait for a sender, who may come at any time.
         "udp" | "rtp" => Times { connect: None, ..default },
         "srt" if uri.contains("mode=listener") => Times { connect: None, ..default },
+        // No file falls silent. At its end the analysers finish what they have, which takes as long as they are behind.
+        "" | "file" => Times { stall: seconds(10), restart: seconds(30), ..default },
         // A segment may take ten seconds, and a playlist is read again after half of that.
         "http" | "https" => {
             Times { connect: Some(seconds(5)), decode: seconds(20), stall: seconds(8), restart: seconds(20), ..default }
