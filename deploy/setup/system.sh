@@ -40,7 +40,7 @@ needed_packages() {
   esac
 }
 
-# A Chromium for the tests of the live page.
+# A Chromium for the tests of the pages.
 has_browser() {
   command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 }

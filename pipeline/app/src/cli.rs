@@ -80,6 +80,9 @@ pub struct Analyze {
     /// DIR/evidence
     #[arg(long, conflicts_with = "no_forensics")]
     pub keep_faces: bool,
+    /// Rules that make incidents: live-moderation, deepfake-screening, broadcast-monitoring, or a TOML file of your own
+    #[arg(long, value_name = "NAME|FILE")]
+    pub rules: Option<String>,
     /// What runs the networks: auto, cpu, cuda or tensorrt
     #[arg(long, default_value_t = Provider::Auto)]
     pub provider: Provider,

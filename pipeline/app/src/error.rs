@@ -27,6 +27,9 @@ pub enum Error {
     /// A flaw of an evaluation folder's manifest; `column` is empty where the whole line is wrong.
     #[error("{path}, line {line}{}: {why}", if column.is_empty() { String::new() } else { format!(", column `{column}`") })]
     Manifest { path: String, line: u64, column: &'static str, why: String },
+    /// A file of rules that makes none.
+    #[error(transparent)]
+    Rules(#[from] polygraph_core::rules::RuleError),
     /// Scores that can't be made probabilities.
     #[error("calibration: {0}")]
     Calibration(String),

@@ -11,6 +11,7 @@ mod eval;
 mod fault;
 pub mod graph;
 mod metrics;
+mod html;
 mod models;
 mod publish;
 mod replay;
@@ -20,6 +21,7 @@ mod streams;
 pub mod supervise;
 mod topics;
 mod worker;
+mod webhook;
 
 use std::process::ExitCode;
 

@@ -91,7 +91,11 @@ fn fetch(store: &Store, names: &[String], accept: &[String]) -> Result<ExitCode>
     }
     let mut told = String::new();
     let mut progress = |progress: Progress<'_>| show(progress, &bar, &mut told);
-    let fetched = store.fetch_runtime(&mut progress).and_then(|()| store.fetch(&wanted, &accepted, &mut progress));
+    let fetched = store
+        .fetch_runtime(&mut progress)
+        // Who names networks wants just these.
+        .and_then(|()| if names.is_empty() { store.fetch_plots(&mut progress) } else { Ok(()) })
+        .and_then(|()| store.fetch(&wanted, &accepted, &mut progress));
     bar.finish_and_clear();
     fetched?;
     Ok(ExitCode::SUCCESS)

@@ -13,6 +13,8 @@
 //! under the least one that counted. It closes when that has failed for [`Options::close_ns`], when nothing was known of
 //! it for [`Options::lost_ns`] (the face can't be judged, or is gone), at a cut (tracks end there), and at the end.
 //!
+//! Rules of the user's ([`crate::rules`]) make incidents by the same life, one at a time of a rule and track.
+//!
 //! What is said depends on the records alone, so that a replay of events says the same again.
 
 mod life;
@@ -22,6 +24,7 @@ use std::collections::BTreeMap;
 
 use crate::fusion::{self, Signals};
 use crate::record::{Frame, Incident, Record};
+use crate::rules::{Asked, Rules};
 
 pub(crate) use life::{Level, Life, Seen, Teller};
 use watch::Watch;
@@ -80,6 +83,7 @@ pub struct Incidents {
     options: Options,
     /// By face track; `None` is the voice that is no face's.
     watches: BTreeMap<Option<u64>, Watch>,
+    asked: Asked,
     ids: Ids,
     last_ns: u64,
 }
@@ -101,23 +105,45 @@ impl Incidents {
         Self { options, ..Self::default() }
     }
 
+    /// The same, with rules of the user's.
+    pub fn with_rules(options: Options, rules: Rules) -> Self {
+        Self { options, asked: Asked::new(rules), ..Self::default() }
+    }
+
+    /// The rules of the user's.
+    pub fn rules(&self) -> &Rules {
+        self.asked.rules()
+    }
+
     /// Takes a record and says what is to be told now. A frame that is older than the last one is let go.
     pub fn take(&mut self, record: &Record) -> Vec<Incident> {
         match record {
-            Record::Frame(frame) if frame.pts_ns >= self.last_ns => self.frame(frame),
+            Record::Frame(frame) if frame.pts_ns >= self.last_ns => {
+                let mut told = self.frame(frame);
+                told.extend(self.asked.frame(frame, &mut self.ids, &self.options));
+                told
+            }
             // Tracks end at cuts. The voice goes on.
             Record::Shot(shot) => {
                 let at_ns = self.last_ns.max(shot.pts_ns);
                 self.last_ns = at_ns;
-                self.close(at_ns, |track| track.is_some())
+                let mut told = self.close(at_ns, |track| track.is_some());
+                told.extend(self.asked.shot(at_ns));
+                told
             }
-            Record::Frame(_) | Record::Transcript(_) | Record::Incident(_) => Vec::new(),
+            Record::Transcript(transcript) => {
+                self.asked.transcript(transcript);
+                Vec::new()
+            }
+            Record::Frame(_) | Record::Incident(_) => Vec::new(),
         }
     }
 
     /// The end of the epoch: closes what is open. The same again says nothing.
     pub fn end(&mut self) -> Vec<Incident> {
-        self.close(self.last_ns, |_| true)
+        let mut told = self.close(self.last_ns, |_| true);
+        told.extend(self.asked.end(self.last_ns));
+        told
     }
 
     /// Tracks that are watched.

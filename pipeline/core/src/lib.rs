@@ -20,6 +20,7 @@ pub mod profile;
 pub mod record;
 pub mod report;
 pub mod results;
+pub mod rules;
 pub mod supervision;
 pub mod timeline;
 pub mod track;

@@ -4,17 +4,25 @@
 mod heard;
 mod incidents;
 mod judged;
+mod series;
 mod synced;
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use serde::Serialize;
 
-use crate::{record::Record, results::Face};
+use crate::{
+    record::Record,
+    results::{Face, NetworkRef},
+};
 
 pub use heard::Voice;
 pub use incidents::Told;
 pub use judged::{Judged, Verdict};
+pub use series::{MAX_MOMENTS, Series};
 pub use synced::Synced;
 
 /// Columns that a line of text may take.
@@ -34,6 +42,8 @@ pub struct Report {
     integrated_lufs: Option<f32>,
     voice: Option<Voice>,
     incidents: Told,
+    series: Series,
+    networks: BTreeSet<NetworkRef>,
 }
 
 /// What a run found, in numbers.
@@ -93,10 +103,15 @@ impl Seen {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Said {
-    start_ns: u64,
-    text: String,
+/// What was said in one utterance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Said {
+    /// When it began.
+    pub start_ns: u64,
+    /// When it ended.
+    pub end_ns: u64,
+    /// The final text.
+    pub text: String,
 }
 
 impl Report {
@@ -105,6 +120,8 @@ impl Report {
         match record {
             Record::Frame(frame) => {
                 self.frames += 1;
+                self.series.take(frame);
+                self.networks.extend(frame.networks.iter().cloned());
                 for face in &frame.faces {
                     let new =
                         Seen { first_ns: frame.pts_ns, last_ns: frame.pts_ns, frames: 0, judged: None, synced: None };
@@ -117,7 +134,9 @@ impl Report {
                 }
             }
             Record::Transcript(transcript) if transcript.is_final && !transcript.text.is_empty() => {
-                self.said.push(Said { start_ns: transcript.start_ns, text: transcript.text.clone() });
+                let (start_ns, end_ns) = (transcript.start_ns, transcript.end_ns);
+                self.networks.extend(transcript.networks.iter().cloned());
+                self.said.push(Said { start_ns, end_ns, text: transcript.text.clone() });
             }
             Record::Transcript(_) => {}
             Record::Shot(shot) => self.cuts.push(shot.pts_ns),
@@ -146,6 +165,26 @@ impl Report {
     /// The incidents, each as it was told last.
     pub fn incidents(&self) -> &Told {
         &self.incidents
+    }
+
+    /// What was measured through time.
+    pub fn series(&self) -> &Series {
+        &self.series
+    }
+
+    /// The networks behind what was found.
+    pub fn networks(&self) -> impl Iterator<Item = &NetworkRef> {
+        self.networks.iter()
+    }
+
+    /// The utterances: when each began and ended, in stream time, and its final text.
+    pub fn said(&self) -> impl Iterator<Item = &Said> {
+        self.said.iter()
+    }
+
+    /// Stream times of the shot boundaries.
+    pub fn cuts(&self) -> &[u64] {
+        &self.cuts
     }
 
     /// Integrated loudness (EBU R 128) at the last analysed picture, LUFS.
@@ -206,7 +245,7 @@ impl Report {
         Ok(())
     }
 
-    fn cuts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn shots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Cuts: {}", self.cuts.len())?;
         let times: Vec<_> = self.cuts.iter().map(|ns| Clock(*ns).to_string()).collect();
         for line in wrap(&times.join(" "), COLUMNS - 2) {
@@ -224,7 +263,7 @@ impl fmt::Display for Report {
         if let Some(voice) = &self.voice {
             writeln!(f, "Voice: {voice}")?;
         }
-        self.cuts(f)?;
+        self.shots(f)?;
         match self.integrated_lufs {
             Some(lufs) => writeln!(f, "Loudness: {lufs:.1} LUFS integrated"),
             None => Ok(()),
@@ -232,8 +271,8 @@ impl fmt::Display for Report {
     }
 }
 
-/// A stream time as minutes and seconds.
-struct Clock(u64);
+/// A stream time in nanoseconds, told as minutes and seconds.
+pub struct Clock(pub u64);
 
 impl fmt::Display for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

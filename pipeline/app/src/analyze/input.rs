@@ -78,6 +78,8 @@ fn settings(analyze: &Analyze) -> String {
             (&card.name, &card.version, files, calibration.scale, calibration.offset, calibration.threshold)
         })
         .collect();
+    // A file's text, for what it says is what counts.
+    let rules = analyze.rules.as_ref().map(|rules| fs::read_to_string(rules).unwrap_or_else(|_| rules.clone()));
     serde_json::json!({
         "polygraph": env!("CARGO_PKG_VERSION"),
         "analysis_fps": analyze.analysis_fps,
@@ -87,6 +89,7 @@ fn settings(analyze: &Analyze) -> String {
         "lip_sync": !analyze.no_lip_sync,
         "provider": analyze.provider.as_str(),
         "networks": networks,
+        "rules": rules,
     })
     .to_string()
 }

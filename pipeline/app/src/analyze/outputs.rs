@@ -10,9 +10,10 @@ use std::{
 
 use polygraph_core::{
     event::{Event, Numbering},
-    incident::Incidents,
+    incident::{self, Incidents},
     record::{Incident, Record, Stream, Transcript},
     report::{Found, Report},
+    rules::{Action, Rules},
 };
 
 use gstpolygraph::polyforensics::Evidence;
@@ -21,6 +22,7 @@ use super::evidence::Pictures;
 use crate::{
     error::{Error, Result},
     publish::Sender,
+    webhook::{Hook, Posted},
 };
 
 /// The outputs of a run.
@@ -33,6 +35,8 @@ pub struct Outputs {
     written: u64,
     pictures: Pictures,
     incidents: Incidents,
+    hook: Option<Hook>,
+    matched: bool,
 }
 
 struct Text {
@@ -53,11 +57,13 @@ impl Text {
 
 impl Outputs {
     /// Opens them in a folder.
-    pub fn create(folder: &Path, numbering: Numbering, sender: Option<Sender>) -> Result<Self> {
+    pub fn create(folder: &Path, numbering: Numbering, sender: Option<Sender>, rules: Rules) -> Result<Self> {
         let events = Text::create(folder.join("events.ndjson"))?;
         let mut transcript = Text::create(folder.join("transcript.vtt"))?;
         transcript.write("WEBVTT\n")?;
         let pictures = Pictures::new(folder)?;
+        let hook = rules.webhook().map(Hook::start).transpose()?;
+        let incidents = Incidents::with_rules(incident::Options::default(), rules);
         Ok(Self {
             numbering,
             events,
@@ -66,7 +72,9 @@ impl Outputs {
             report: Report::default(),
             written: 0,
             pictures,
-            incidents: Incidents::default(),
+            incidents,
+            hook,
+            matched: false,
         })
     }
 
@@ -84,10 +92,20 @@ impl Outputs {
     }
 
     fn tell(&mut self, incidents: Vec<Incident>) -> Result<()> {
-        incidents.into_iter().try_for_each(|incident| self.write(Record::Incident(incident)))
+        for incident in incidents {
+            let rules = self.incidents.rules();
+            self.matched |= rules.has(&incident.rule, Action::Exit);
+            let post = rules.has(&incident.rule, Action::Webhook);
+            let event = self.write(Record::Incident(incident))?;
+            if let Some(hook) = self.hook.as_ref().filter(|_| post) {
+                hook.post(event);
+            }
+        }
+        Ok(())
     }
 
-    fn write(&mut self, record: Record) -> Result<()> {
+    /// Writes an event and gives its text.
+    fn write(&mut self, record: Record) -> Result<String> {
         self.report.take(&record);
         if let Record::Transcript(transcript) = &record
             && transcript.is_final
@@ -102,7 +120,7 @@ impl Outputs {
     /// Writes what happens to the stream as a whole.
     pub fn stream(&mut self, stream: Stream) -> Result<()> {
         let event = self.numbering.stream(stream);
-        self.event(&event)
+        self.event(&event).map(drop)
     }
 
     /// Writes what the delivery has to say of the stream: that events are given up, and how many were.
@@ -116,7 +134,7 @@ impl Outputs {
         self.pictures.keep(evidence)
     }
 
-    fn event(&mut self, event: &Event) -> Result<()> {
+    fn event(&mut self, event: &Event) -> Result<String> {
         let not_json = |error: serde_json::Error| Error::File { path: event.id.clone(), why: error.into() };
         let mut line = serde_json::to_string(event).map_err(not_json)?;
         line.push('\n');
@@ -130,7 +148,17 @@ impl Outputs {
                 why: why.to_string(),
             })?;
         }
-        Ok(())
+        Ok(line)
+    }
+
+    /// A rule that ends `analyze` with its own exit code was met.
+    pub fn matched(&self) -> bool {
+        self.matched
+    }
+
+    /// Waits for the webhook, if there is one.
+    pub fn finish_hook(&mut self) -> Option<Posted> {
+        self.hook.take().map(Hook::finish)
     }
 
     /// What was found, in words.

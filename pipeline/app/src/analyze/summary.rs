@@ -16,26 +16,27 @@ use super::{graph::Graph, input::Input, outputs::Outputs};
 use crate::{
     error::{Error, Result},
     publish::Outcome,
+    webhook::Posted,
 };
 
 /// What a run came to. Times are stream time in nanoseconds where the name says `ns`, else seconds.
 #[derive(Serialize)]
 pub struct Summary {
-    input: String,
-    stream: String,
-    epoch: String,
+    pub(super) input: String,
+    pub(super) stream: String,
+    pub(super) epoch: String,
     /// `ended`, `failed` or `interrupted`.
     state: &'static str,
     /// Why it failed, and where.
-    failure: Option<String>,
+    pub(super) failure: Option<String>,
     /// Stream time that was analysed, seconds.
-    analysed_s: f64,
+    pub(super) analysed_s: f64,
     /// What the file says it lasts, seconds.
     duration_s: Option<f64>,
     wall_s: f64,
     /// Analysed over wall time.
-    speed: f64,
-    events: u64,
+    pub(super) speed: f64,
+    pub(super) events: u64,
     found: Found,
     /// Each incident as it was told last.
     incidents: Vec<Incident>,
@@ -52,6 +53,9 @@ pub struct Summary {
     providers: Vec<String>,
     /// What whoever uses these results has to know of the networks behind them.
     notes: Vec<String>,
+    /// Present with a webhook.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<Posted>,
     /// Present with `--kafka`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub kafka: Option<Delivery>,
@@ -123,6 +127,7 @@ impl Summary {
             network_runs: BTreeMap::new(),
             providers: Vec::new(),
             notes: Vec::new(),
+            webhook: None,
             kafka: None,
         }
     }

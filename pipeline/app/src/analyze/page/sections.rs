@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The page's sections, as markup that reads without any script.
+
+use std::fmt::Write;
+
+use polygraph_core::{
+    incident::RULE,
+    record::{EvidenceState, Incident, Severity},
+    report::{Clock, Report, Verdict},
+    results::Part,
+};
+
+use super::{super::summary::Summary, Network, words};
+use crate::html::escape;
+
+/// Tracks that are listed at most, the longest ones.
+const MOST_TRACKS: usize = 200;
+
+fn time(ns: u64) -> String {
+    let seconds = ns as f64 / 1e9;
+    format!("<button class=at data-t=\"{seconds:.3}\">{}</button>", Clock(ns))
+}
+
+fn severity(severity: Severity) -> &'static str {
+    severity.as_str()
+}
+
+/// What is said first: the finding in one sentence, and the figures.
+pub fn lead(title: &str, summary: &Summary, report: &Report) -> String {
+    let signs = report.incidents().iter().filter(|incident| incident.rule == RULE).count();
+    let judged =
+        |verdict| report.tracks().any(|track| track.manipulation.is_some_and(|judged| judged.verdict == verdict));
+    let (class, finding, more) = if signs > 0 {
+        let faces: std::collections::BTreeSet<_> =
+            report.incidents().iter().filter(|incident| incident.rule == RULE).map(|incident| incident.track).collect();
+        let whose = if faces.len() == 1 { "one face".to_owned() } else { format!("{} faces", faces.len()) };
+        (
+            "found",
+            "Signs of manipulation found",
+            format!("in {whose}. Look at the moments below before you conclude anything."),
+        )
+    } else if judged(Verdict::SignsFound) {
+        ("thin", "Signs of manipulation in single pictures", "too brief to be an incident.".to_owned())
+    } else if judged(Verdict::NoneFound) {
+        ("none", "No signs of manipulation found", "That never means that something is genuine.".to_owned())
+    } else {
+        ("thin", "Nothing could be judged", "No face was seen well enough.".to_owned())
+    };
+    let tile = |name: &str, value: String| format!("<div class=tile><b>{value}</b><small>{name}</small></div>");
+    let found = report.found();
+    let loudness = report.integrated_lufs().map_or("–".into(), |lufs| format!("{lufs:.1}"));
+    let failure = summary
+        .failure
+        .as_ref()
+        .map(|failure| format!("<p class=warn>The input was not analysed to its end: {}</p>", escape(failure)));
+    format!(
+        "<header><h1>{title}</h1><p class=soft>{}</p></header><p class=\"finding {class}\"><b>{finding}</b> {more}</p>{}\
+         <div class=tiles>{}{}{}{}{}{}</div>",
+        escape(&summary.input),
+        failure.unwrap_or_default(),
+        tile("analysed, min:s", Clock((summary.analysed_s * 1e9) as u64).to_string()),
+        tile("incidents", found.incidents.to_string()),
+        tile("face tracks", found.tracks.to_string()),
+        tile("words", found.words.to_string()),
+        tile("cuts", found.cuts.to_string()),
+        tile("LUFS integrated", loudness),
+    )
+}
+
+/// Where the script draws.
+pub fn timeline(plots: bool) -> String {
+    let without = if plots {
+        "<noscript><p class=warn>The plots need JavaScript; all else is below.</p></noscript>"
+    } else {
+        "<p class=warn>There are no plots: uPlot was not in the store when this was written (polygraph models fetch). \
+         signals.csv has their numbers.</p>"
+    };
+    format!(
+        "<section id=timeline><h2>Timeline</h2>{without}<div id=plots hidden><p class=soft>Drag to zoom, double-click for the \
+         whole; times anywhere on this page lead here. <button id=out>zoom out</button> <button id=all>whole</button></p>\
+         <figure><figcaption>Probability of signs of manipulation <small>incidents are shaded, cuts are the thin \
+         lines</small></figcaption><div id=plot-signs></div></figure>\
+         <figure><figcaption>Speech and loudness</figcaption><div id=plot-sound></div></figure>\
+         <figure><figcaption>Faces <small>a bar from the first picture of a track to its last</small></figcaption>\
+         <div id=plot-faces></div></figure></div></section>"
+    )
+}
+
+/// The incidents, the gravest first.
+pub fn incidents(report: &Report) -> String {
+    let mut incidents: Vec<_> = report.incidents().iter().collect();
+    if incidents.is_empty() {
+        return "<section id=incidents><h2>Incidents</h2><p>None.</p></section>".into();
+    }
+    incidents.sort_by_key(|incident| (std::cmp::Reverse(incident.severity), incident.start_ns));
+    let mut html = "<section id=incidents><h2>Incidents</h2>".to_owned();
+    for incident in incidents {
+        html.push_str(&one(incident));
+    }
+    html + "</section>"
+}
+
+fn one(incident: &Incident) -> String {
+    let kind = format!("{:?}", incident.kind).to_lowercase();
+    let grave = severity(incident.severity);
+    let mut html = format!(
+        "<article class=\"incident {grave}\"><div class=what><p><span class=badge>{grave}</span> {} to {} <span class=soft>\
+         {kind}, rule {}, incident {}</span></p><p class=message>{}</p>",
+        time(incident.start_ns),
+        time(incident.end_ns),
+        escape(&incident.rule),
+        incident.incident,
+        escape(&incident.message)
+    );
+    html.push_str("<table class=parts>");
+    let rows = [("all senses together", incident.p)].into_iter();
+    let rows = rows.chain(Part::ALL.map(|part| (part.in_words(), incident.parts.get(part))));
+    for (name, p) in rows.filter_map(|(name, p)| Some((name, p?))) {
+        let percent = 100.0 * p.clamp(0.0, 1.0);
+        let _ = write!(
+            html,
+            "<tr><th>{name}<td><span class=bar><i style=\"width:{percent:.0}%\"></i></span><td class=n>{p:.2}"
+        );
+    }
+    html.push_str("</table></div><div class=evidence>");
+    for evidence in &incident.evidence {
+        match (&evidence.path, evidence.state) {
+            (Some(path), EvidenceState::Kept) => {
+                let path = escape(path);
+                let _ = write!(html, "<figure><code>{path}</code></figure>");
+            }
+            _ => html.push_str("<p class=soft>evidence was gone</p>"),
+        }
+    }
+    html + "</div></article>"
+}
+
+/// The face tracks.
+pub fn faces(report: &Report) -> String {
+    let mut tracks: Vec<_> = report.tracks().collect();
+    let all = tracks.len();
+    if all == 0 {
+        return "<section id=faces><h2>Faces</h2><p>No face was seen.</p></section>".into();
+    }
+    tracks.sort_by_key(|track| std::cmp::Reverse(track.last_ns - track.first_ns));
+    tracks.truncate(MOST_TRACKS);
+    tracks.sort_by_key(|track| track.first_ns);
+    let mut html = "<section id=faces><h2>Faces</h2><div class=scroll><table><thead><tr><th>face<th>from<th>to\
+                    <th class=n>pictures<th>signs of manipulation<th class=n>highest p<th class=n>pictures with signs\
+                    </thead><tbody>"
+        .to_owned();
+    for track in &tracks {
+        let judged = track.manipulation.as_ref();
+        let verdict = judged.map_or("nobody looked", |judged| words(judged.verdict));
+        let class =
+            if judged.is_some_and(|judged| judged.verdict == Verdict::SignsFound) { " class=signs" } else { "" };
+        let p = judged.and_then(|judged| judged.highest_p).map_or("–".into(), |p| format!("{p:.2}"));
+        let with = judged.map_or("–".into(), |judged| format!("{} of {}", judged.with_signs, judged.scored));
+        let _ = write!(
+            html,
+            "<tr><th>{}<td>{}<td>{}<td class=n>{}<td{class}>{verdict}<td class=n>{p}<td class=n>{with}",
+            track.track,
+            time(track.first_ns),
+            time(track.last_ns),
+            track.pictures
+        );
+    }
+    html.push_str("</tbody></table></div>");
+    if all > tracks.len() {
+        let _ = write!(html, "<p class=soft>The {} longest of {all}; report.json has all.</p>", tracks.len());
+    }
+    html + "</section>"
+}
+
+/// What was said.
+pub fn transcript(report: &Report) -> String {
+    let mut html = "<section id=transcript><h2>Transcript</h2>".to_owned();
+    let mut said = report.said().peekable();
+    if said.peek().is_none() {
+        return html + "<p>Nothing that was said could be written down.</p></section>";
+    }
+    html.push_str("<table class=said><tbody>");
+    for said in said {
+        let _ = write!(html, "<tr><td>{}<td>{}", time(said.start_ns), escape(&said.text));
+    }
+    html + "</tbody></table></section>"
+}
+
+/// The shot boundaries.
+pub fn shots(report: &Report) -> String {
+    let cuts = report.cuts();
+    let times: Vec<_> = cuts.iter().map(|ns| time(*ns)).collect();
+    let text = if cuts.is_empty() { "No cut was found: one shot.".into() } else { times.join(" ") };
+    format!("<section id=shots><h2>Shots</h2><p class=soft>New shots begin at</p><p class=times>{text}</p></section>")
+}
+
+/// What was measured by, and what it is worth.
+pub fn networks(networks: &[Network]) -> String {
+    let mut html =
+        "<section id=networks><h2>What this is worth</h2><p>Signs of manipulation are what networks saw in pictures \
+                    and sound. They miss much and alarm wrongly now and then. What each is known to do:</p>"
+            .to_owned();
+    for network in networks {
+        let Network { network, title, note, licence, caveat } = network;
+        let caveat = caveat.as_ref().map(|caveat| format!("<p class=warn>{}</p>", escape(caveat))).unwrap_or_default();
+        let _ = write!(
+            html,
+            "<article class=network><h3>{} <small>{} {}, on {}</small></h3><p>{}</p>{caveat}<p class=soft>Licence: {}</p>\
+             <p class=soft>SHA-256 <code>{}</code></p></article>",
+            escape(title),
+            escape(&network.name),
+            escape(&network.version),
+            escape(&network.provider),
+            escape(note),
+            escape(licence),
+            escape(&network.sha256)
+        );
+    }
+    html + "</section>"
+}
+
+/// How it was made.
+pub fn circumstances(summary: &Summary) -> String {
+    let line = |name: &str, value: &str| format!("<dt>{name}<dd>{}", escape(value));
+    let lines = [
+        line("stream", &summary.stream),
+        line("epoch", &summary.epoch),
+        line("events", &summary.events.to_string()),
+        line("speed", &format!("{:.1} times real time", summary.speed)),
+        line("Polygraph", env!("CARGO_PKG_VERSION")),
+    ];
+    format!(
+        "<section id=circumstances><h2>Circumstances</h2><dl>{}</dl><p class=soft>events.ndjson beside this file has every \
+         event; report.json and signals.csv the numbers of this page. Plots by uPlot (MIT).</p></section>",
+        lines.concat()
+    )
+}
