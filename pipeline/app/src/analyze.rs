@@ -73,29 +73,30 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
         batch::schedule();
     }
     stop_on_ctrl_c();
-    let mut code = ExitCode::SUCCESS;
+    let (mut failed, mut met) = (false, false);
     for (input, folder) in inputs.into_iter().zip(folders) {
-        match input.and_then(|input| one(&input, &folder, analyze, &rules)) {
-            Ok(Ended { failure: None, matched }) => {
-                // An error of an input before this one counts more.
-                if matched && code == ExitCode::SUCCESS {
-                    code = ExitCode::from(MATCHED);
-                }
+        let ended = input.and_then(|input| one(&input, &folder, analyze, &rules));
+        let failure = match ended {
+            Ok(Ended { failure, matched }) => {
+                met |= matched;
+                failure
             }
-            Ok(Ended { failure: Some(failure), .. }) => {
-                eprintln!("polygraph: {failure}");
-                code = ExitCode::FAILURE;
-            }
-            Err(error) => {
-                eprintln!("polygraph: {error}");
-                code = ExitCode::FAILURE;
-            }
+            Err(error) => Some(error.to_string()),
+        };
+        if let Some(failure) = failure {
+            eprintln!("polygraph: {failure}");
+            failed = true;
         }
         if interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
     }
-    Ok(code)
+    // An error counts more than a rule: nobody knows what the rest would have shown.
+    Ok(match (failed, met) {
+        (true, _) => ExitCode::FAILURE,
+        (false, true) => ExitCode::from(MATCHED),
+        (false, false) => ExitCode::SUCCESS,
+    })
 }
 
 /// A folder for each input: `--out` itself for a single one, else one by its name, numbered where names repeat.

@@ -239,7 +239,7 @@ proptest! {
 #[test]
 fn what_is_remembered_is_bounded() {
     let mut incidents = Incidents::new(Options { lost_ns: u64::MAX, ..Options::default() });
-    for track in 0..5000 {
+    for track in 0..1000 {
         incidents.take(&frame(track, vec![face(track, Some(0.9))]));
     }
     assert_eq!(incidents.tracks(), polygraph_core::incident::MAX_TRACKS);
