@@ -146,10 +146,10 @@ fn a_rule_with_a_typo_is_refused_before_anything_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let (rules, out) = (folder.path().join("rules.toml"), folder.path().join("out"));
     fs::write(&rules, "[[rule]]\nname = \"r\"\nwhen = 'fused.q > 0.5'\nmessage = \"m\"\n").unwrap();
-    let run = analyze(&media::original("bikes.mp4"), &out, &["--rules", rules.to_str().unwrap()]).finish();
+    let run = analyze(media::original("bikes.mp4"), &out, &["--rules", rules.to_str().unwrap()]).finish();
     let line = run.error_line();
     assert!(line.ends_with("line 3, column 9: there is no field `fused.q`; do you mean `fused.p`?"), "{line}");
     assert!(!out.exists());
-    let run = analyze(&media::original("bikes.mp4"), &out, &["--rules", "screening"]).finish();
+    let run = analyze(media::original("bikes.mp4"), &out, &["--rules", "screening"]).finish();
     assert!(run.error_line().contains("deepfake-screening"), "{}", run.stderr);
 }

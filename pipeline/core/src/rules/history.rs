@@ -77,7 +77,7 @@ impl History {
             Over::Max => number(known().reduce(f64::max)),
             Over::Min => number(known().reduce(f64::min)),
             Over::Mean => number(known().next().map(|_| known().sum::<f64>() / known().count() as f64)),
-            Over::Rise => number(known().last().zip(known().reduce(f64::min)).map(|(now, least)| now - least)),
+            Over::Rise => number(known().next_back().zip(known().reduce(f64::min)).map(|(now, least)| now - least)),
             Over::True => {
                 // Long enough only when something is known from before the window.
                 let began = past.front().is_some_and(|(then_ns, _)| then_ns + window_ns <= self.last_ns);
