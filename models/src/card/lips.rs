@@ -14,6 +14,8 @@ pub struct LipSync {
     pub speaking: f32,
     /// Mean motion of a mouth, in parts of its contrast, under which it is still.
     pub still: f32,
+    /// Mean motion from which on a mouth moves as those of people who talk do; under it nothing is said of lips and sound.
+    pub talks: f32,
 }
 
 /// One length of window.
@@ -41,8 +43,11 @@ impl LipSync {
                 return Err(format!("lip_sync: {what} {p} isn't within 0..1"));
             }
         }
-        if !(self.still.is_finite() && self.still >= 0.0) {
-            return Err(format!("lip_sync: still {} is no motion", self.still));
+        if !(self.talks.is_finite() && 0.0 <= self.still && self.still <= self.talks) {
+            return Err(format!(
+                "lip_sync: still {} and talks {} are no motions, the lesser first",
+                self.still, self.talks
+            ));
         }
         for window in &self.windows {
             let LipSyncWindow { seconds, scale, offset, least_confidence, .. } = *window;

@@ -77,6 +77,8 @@ pub struct Calibration {
     pub speaking: f32,
     /// Motion under which a mouth is still.
     pub still: f32,
+    /// Motion from which on a mouth moves as those of people who talk do: under it nothing is said of lips and sound.
+    pub talks: f32,
 }
 
 /// What is told of all faces at one moment.

@@ -23,7 +23,7 @@ fn vector(number: i64) -> Vector {
 fn calibration() -> Calibration {
     let window =
         |steps| Some(WindowCalibration { steps, scale: -8.0, offset: 8.0, least_confidence: 1.2, threshold: 0.9 });
-    Calibration { windows: WINDOWS.map(window), speaking: 0.8, still: 0.05 }
+    Calibration { windows: WINDOWS.map(window), speaking: 0.8, still: 0.05, talks: 0.1 }
 }
 
 /// What somebody shows: the step of the sound that their mouth belongs to, and how much it moves.
@@ -118,15 +118,41 @@ fn the_limits_are_those_of_the_recommendation() {
     assert_eq!(classes, [U, D, D, N, N, N, D, D, U]);
 }
 
+/// A dark mouth, this wide and high and so far from the middle, on a lit face; 48 by 48 pixels.
+fn drawn(wide: f32, high: f32, right: f32, down: f32, light: f32) -> Vec<u8> {
+    let at = |n: usize| (n as f32 - 23.5) / 24.0;
+    let pixel = |n: usize| {
+        let (x, y) = (at(n % 48) - right / 24.0, at(n / 48) - down / 24.0);
+        let inside = (-(x / wide).powi(2) - (y / high).powi(2)).exp();
+        (light + 40.0 * x - 90.0 * inside) as u8
+    };
+    (0..48 * 48).map(pixel).collect()
+}
+
 #[test]
-fn a_portrait_has_no_motion_and_a_lamp_is_none() {
-    let face: Vec<u8> = (0..64).map(|n| (n * 3) as u8).collect();
-    let brighter: Vec<u8> = face.iter().map(|pixel| pixel + 20).collect();
-    let shifted: Vec<u8> = face.iter().cycle().skip(5).take(64).copied().collect();
+fn a_mouth_that_opens_moves_and_a_portrait_does_not() {
+    let face = drawn(0.5, 0.2, 0.0, 0.0, 160.0);
     assert_eq!(lips::motion(&face, &face), 0.0);
-    assert!(lips::motion(&face, &brighter) < 1e-4);
-    assert!(lips::motion(&face, &shifted) > 0.1);
-    assert_eq!(lips::motion(&[7; 64], &[9; 64]), 0.0);
+    let opened = lips::motion(&face, &drawn(0.5, 0.35, 0.0, 0.0, 160.0));
+    assert!(opened > 0.1, "{opened}");
+    for (what, other) in [
+        ("a lamp", drawn(0.5, 0.2, 0.0, 0.0, 190.0)),
+        ("a slide to the right", drawn(0.5, 0.2, 1.0, 0.0, 160.0)),
+        ("a slide up and left", drawn(0.5, 0.2, -0.7, -0.7, 160.0)),
+    ] {
+        let moved = lips::motion(&face, &other);
+        assert!(moved < opened / 5.0, "{what}: {moved} of {opened}");
+    }
+    assert_eq!(lips::motion(&[7; 64], &[9; 64]), 0.0, "no contrast");
+    assert_eq!(lips::motion(&face, &face[1..]), 0.0, "no pair");
+}
+
+#[test]
+fn of_a_mouth_that_hardly_moves_nothing_is_said() {
+    let faint = Shown { late: FOREIGN, motion: 0.07, ..IN_SYNC };
+    let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[faint]);
+    let (sync, _) = of(&told, 1);
+    assert_eq!((sync.reason_not, sync.signs), (Some(SyncReasonNot::StillMouth), None));
 }
 
 proptest! {

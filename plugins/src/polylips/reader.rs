@@ -249,5 +249,5 @@ fn calibration(card: &LipSync) -> Calibration {
         let LipSyncWindow { scale, offset, least_confidence, threshold, .. } = *known;
         Some(WindowCalibration { steps, scale, offset, least_confidence, threshold })
     };
-    Calibration { windows: WINDOWS.map(window), speaking: card.speaking, still: card.still }
+    Calibration { windows: WINDOWS.map(window), speaking: card.speaking, still: card.still, talks: card.talks }
 }

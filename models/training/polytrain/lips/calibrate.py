@@ -62,10 +62,22 @@ def agreed(seen, heard):
 
 
 def motions(clip):
-    """Motion from picture to picture, as polygraph-core measures it."""
-    mouths = clip.mouths.astype(np.float32).reshape(len(clip), -1)
-    mouths = mouths - mouths.mean(1, keepdims=True)
-    return np.abs(np.diff(mouths, axis=0)).mean(1) / np.maximum(mouths[1:].std(1), 1)
+    """Motion from picture to picture, as polygraph-core measures it: what a slide of the whole picture doesn't explain."""
+    mouths = clip.mouths.astype(np.float32)
+    mouths = mouths - mouths.mean((1, 2), keepdims=True)
+    both = mouths[1:] + mouths[:-1]
+    change = (mouths[1:] - mouths[:-1])[:, 1:-1, 1:-1].reshape(len(both), -1)
+    right = ((both[:, 1:-1, 2:] - both[:, 1:-1, :-2]) / 4).reshape(len(both), -1)
+    down = ((both[:, 2:, 1:-1] - both[:, :-2, 1:-1]) / 4).reshape(len(both), -1)
+    dot = lambda a, b: (a * b).sum(1)
+    xx, xy, yy, cx, cy = dot(right, right), dot(right, down), dot(down, down), dot(change, right), dot(change, down)
+    area = xx * yy - xy * xy
+    told = area > 1e-3 * xx * yy
+    area = np.where(told, area, 1)
+    x, y = np.where(told, (cx * yy - cy * xy) / area, 0), np.where(told, (cy * xx - cx * xy) / area, 0)
+    rest = change - x[:, None] * right - y[:, None] * down
+    spread = mouths[1:].reshape(len(both), -1).std(1)
+    return np.where(spread < 1, 0, np.abs(rest).mean(1) / np.maximum(spread, 1))
 
 
 def main():
@@ -147,6 +159,7 @@ def main():
     # Of one face under another's voice of three seconds, one in ten is taken for the speaker.
     report["speaking"] = round(1 - next(row["p_other_10"] for row in report["windows"] if row["seconds"] == 3), 3)
     report["persons"] = len({clip.person for group in kept.values() for clip, *_ in group})
+    report["talks"] = report["motion"]["q1"]
     report["still"] = round(report["motion"]["q1"] / 2, 4)
     print(json.dumps(report, indent=1))
     args.out.write_text(json.dumps(report, indent=1))

@@ -18,19 +18,39 @@ const ALARM_STEPS: usize = 250;
 /// Windows of a second that speak for a face on average: 3 s.
 const SPEAKING_STEPS: usize = 75;
 
-/// How much a mouth moved from one picture to the next: the mean absolute difference of their pixels, in parts of their
-/// contrast; 0 for pictures without any.
+/// How much a mouth changed from one picture to the next: the mean absolute difference of their pixels, in parts of their
+/// contrast; 0 for pictures without any. Both are squares of the same size; their outermost pixels are left out.
+///
+/// A light that changes as a whole is no motion, nor is a picture that slides as a whole: a zoom over a portrait, or a crop
+/// that trembles. The slide is taken out to first order (Lucas and Kanade, 1981).
 pub fn motion(before: &[u8], after: &[u8]) -> f32 {
-    let count = before.len().min(after.len()).max(1) as f32;
-    let mean = |pixels: &[u8]| pixels.iter().map(|pixel| f32::from(*pixel)).sum::<f32>() / count;
+    let side = after.len().isqrt();
+    if side < 3 || before.len() != after.len() || side * side != after.len() {
+        return 0.0;
+    }
+    let mean = |pixels: &[u8]| pixels.iter().map(|pixel| f32::from(*pixel)).sum::<f32>() / pixels.len() as f32;
     let (from, to) = (mean(before), mean(after));
-    let spread = (after.iter().map(|pixel| (f32::from(*pixel) - to).powi(2)).sum::<f32>() / count).sqrt();
+    let squares = after.iter().map(|pixel| (f32::from(*pixel) - to).powi(2)).sum::<f32>();
+    let spread = (squares / after.len() as f32).sqrt();
     if spread < 1.0 {
         return 0.0;
     }
-    let pairs = before.iter().zip(after);
-    // A light that changes as a whole is no motion.
-    pairs.map(|(a, b)| (f32::from(*b) - to - f32::from(*a) + from).abs()).sum::<f32>() / count / spread
+    let both = |at: usize| f32::from(before[at]) + f32::from(after[at]);
+    let inner = (1..side - 1).flat_map(|row| (1..side - 1).map(move |column| row * side + column));
+    // Change, and slope to the right and downwards, of each pixel.
+    let pixels = inner.map(|at| {
+        let change = f32::from(after[at]) - to - f32::from(before[at]) + from;
+        (change, (both(at + 1) - both(at - 1)) / 4.0, (both(at + side) - both(at - side)) / 4.0)
+    });
+    let pixels: Vec<(f32, f32, f32)> = pixels.collect();
+    let sum = |of: &dyn Fn(&(f32, f32, f32)) -> f32| pixels.iter().map(of).sum::<f32>();
+    let (xx, xy, yy) = (sum(&|p| p.1 * p.1), sum(&|p| p.1 * p.2), sum(&|p| p.2 * p.2));
+    let (cx, cy) = (sum(&|p| p.0 * p.1), sum(&|p| p.0 * p.2));
+    let area = xx * yy - xy * xy;
+    // Without slopes in two directions nobody can tell which way it slid.
+    let (x, y) =
+        if area > 1e-3 * xx * yy { ((cx * yy - cy * xy) / area, (cy * xx - cx * xy) / area) } else { (0.0, 0.0) };
+    sum(&|p| (p.0 - x * p.1 - y * p.2).abs()) / pixels.len() as f32 / spread
 }
 
 /// Whether a face speaks.
@@ -190,7 +210,7 @@ impl Face {
         if sound.spoken(now + 1, steps) < least_spoken(steps) {
             return not(steps, SyncReasonNot::NoSpeech);
         }
-        if self.motion(now, steps).is_some_and(|motion| motion < calibration.still) {
+        if self.motion(now, steps).is_some_and(|motion| motion < calibration.talks) {
             return not(steps, SyncReasonNot::StillMouth);
         }
         self.finding(&known, &curve, now)
