@@ -18,6 +18,7 @@ use polygraph_tests::command::{Run, analyze};
 use polygraph_tests::events::Events;
 use polygraph_tests::media;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// Twenty seconds of the music video, in which some faces show signs that aren't there: what a false alarm looks like.
 fn music(folder: &Path) -> PathBuf {
@@ -75,6 +76,49 @@ fn incidents_are_those_of_the_frames_and_every_frame_has_its_verdict() {
     let opened = told.iter().filter(|incident| incident.state == polygraph_core::record::IncidentState::Open).count();
     assert_eq!(summary["incidents"].as_array().unwrap().len(), opened);
     assert!(opened > 0, "nothing was compared");
+}
+
+#[test]
+fn with_keep_faces_incidents_have_pictures_that_the_report_carries() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, out) = (music(folder.path()), folder.path().join("out"));
+    let (run, events) = run(&clip, &out, &["--keep-faces", "--no-transcript"]);
+    run.assert_success();
+    let mut pictures = 0;
+    for incident in events.data("incident") {
+        for evidence in incident["evidence"].as_array().unwrap() {
+            assert_eq!(evidence["state"], "kept", "{evidence}");
+            let file = fs::read(out.join(evidence["path"].as_str().unwrap())).unwrap();
+            let pts_ns = |of: &Value, name: &str| of[name].as_u64().unwrap();
+            if evidence["kind"] == "key_frame" {
+                pictures += 1;
+                let sum: String = Sha256::digest(&file).iter().map(|byte| format!("{byte:02x}")).collect();
+                assert_eq!(evidence["sha256"], sum.as_str());
+                assert_eq!(image::load_from_memory(&file).unwrap().height(), 360);
+                assert!(
+                    pts_ns(evidence, "pts_ns").abs_diff(pts_ns(incident, "start_ns")) < 3_000_000_000,
+                    "{incident}"
+                );
+            }
+        }
+    }
+    assert!(pictures > 0, "no incident has a picture");
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("src=\"data:image/jpeg;base64,"), "the page carries its pictures");
+}
+
+#[test]
+fn evidence_that_cannot_be_written_is_said_once_and_stops_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, out) = (music(folder.path()), folder.path().join("out"));
+    fs::create_dir(&out).unwrap();
+    fs::write(out.join("evidence"), "in the way").unwrap();
+    let (run, events) = run(&clip, &out, &["--keep-faces", "--no-transcript"]);
+    run.assert_success();
+    let told = run.stderr.lines().filter(|line| line.contains("evidence is not kept")).count();
+    assert_eq!(told, 1, "{}", run.stderr);
+    let mut evidence = events.data("incident").flat_map(|incident| incident["evidence"].as_array().unwrap());
+    assert!(evidence.all(|evidence| evidence["state"] != "kept"));
 }
 
 /// Rules of a file, with a web server that first refuses and then takes what they post.

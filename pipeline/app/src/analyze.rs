@@ -158,8 +158,8 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules) -> Result
     let epoch = input.epoch(analyze)?;
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let numbering = Numbering::new(input.stream.clone(), epoch.clone());
-    let mut outputs =
-        Outputs::create(folder, numbering, Sender::start(&analyze.kafka, input.file.is_none())?, rules.clone())?;
+    let sender = Sender::start(&analyze.kafka, input.file.is_none())?;
+    let mut outputs = Outputs::create(folder, numbering, sender, rules.clone(), analyze.keep_faces)?;
     let mut graph = Graph::start(input, analyze)?;
     let mut progress = Progress::new(analyze.quiet);
     let ended = drive(&mut graph, &mut outputs, &mut progress);
@@ -222,7 +222,8 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
     let mut seen = graph.watch.arrived();
     loop {
         let step = graph.step();
-        graph.evidence().iter().try_for_each(|evidence| outputs.evidence(evidence))?;
+        graph.evidence().iter().for_each(|face| outputs.face(face));
+        graph.key_frames().into_iter().for_each(|frame| outputs.key_frame(frame));
         let arrived = graph.watch.arrived();
         if arrived != seen || matches!(step, Step::Record(_)) {
             (seen, heard) = (arrived, Instant::now());

@@ -9,6 +9,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::chain::{Chain, Error, make};
+use super::key_frames;
 use super::properties::{self, HANDED, Settings};
 use crate::analyser::{self, lock};
 use crate::polylips::{Live, RECORD_CAPS};
@@ -127,6 +128,10 @@ impl PolyAnalyze {
         if name == "video" {
             let forensics = self.settings().forensics;
             chain.build_video(bin.upcast_ref(), &lips, forensics)?;
+            // Behind the analysers, where pictures are upright and are shown to nobody else.
+            if let Some(pad) = lips.static_pad("video") {
+                key_frames::watch(&pad, &bin);
+            }
         } else {
             let transcript = self.settings().transcript;
             chain.build_audio(bin.upcast_ref(), &lips, transcript.then_some(&funnel))?;

@@ -17,6 +17,9 @@
 //!
 //! `stats` has one structure for each element inside.
 //!
+//! With `evidence` element messages are posted: `polygraph-evidence` by `polyforensics`, and twice a second
+//! `polygraph-key-frame` with `pts` (stream time) and `picture`, a small JPEG file of what was analysed.
+//!
 //! ## Example pipeline
 //!
 //! ```bash
@@ -31,8 +34,11 @@ use gst::prelude::*;
 
 mod chain;
 mod imp;
+mod key_frames;
 mod properties;
 mod queue;
+
+pub use key_frames::{KEY_FRAME, KeyFrame};
 
 glib::wrapper! {
     /// All analysers of Polygraph in one element.

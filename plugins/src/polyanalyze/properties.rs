@@ -258,7 +258,7 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder("evidence")
             .nick("Evidence")
-            .blurb("Whether to post an element message polygraph-evidence with a picture of each face's highest score")
+            .blurb("Whether to post element messages: polygraph-evidence with a picture of each face's highest score, and key frames")
             .default_value(default.evidence)
             .mutable_playing()
             .build(),

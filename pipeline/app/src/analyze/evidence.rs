@@ -1,59 +1,272 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Pictures of faces: `evidence/face-TRACK.jpg`, one for each track, written only with `--keep-faces`.
+//! Evidence of a run, in its folder `evidence`, written only with `--keep-faces`: `face-TRACK.jpg`, a face's highest score
+//! with its map, and `incident-NUMBER.jpg`, the picture at which an incident was told, with the faces' boxes.
+//!
+//! Evidence that can't be written is no reason to stop: it is said once, and incidents say that it wasn't kept.
 
 use std::{
+    collections::{BTreeMap, VecDeque},
     fs,
     path::{Path, PathBuf},
 };
 
-use gstpolygraph::polyforensics::Evidence;
+use gstpolygraph::{polyanalyze::KeyFrame, polyforensics};
+use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use polygraph_core::{
+    record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState},
+    results::Rect,
+};
+use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 
-/// The folder of pictures of a run.
-pub struct Pictures {
+/// What key frames may take in memory.
+const RING_BYTES: usize = 15 << 20;
+/// Frames whose faces are remembered: as long as the ring lasts, and then some.
+const MOST_FRAMES: usize = 1024;
+/// How far from a moment a picture may be that stands for it: two key frames are half a second apart.
+const NEAR_NS: u64 = 1_000_000_000;
+/// What a run may write.
+const MOST_BYTES: u64 = 512 << 20;
+/// JPEG quality, of 100.
+const QUALITY: u8 = 85;
+/// The colour of the box of the face that an incident is about, and of the others'.
+const BOXES: [Rgb<u8>; 2] = [Rgb([255, 72, 48]), Rgb([235, 235, 235])];
+
+/// The evidence of a run.
+pub struct Keeper {
     folder: PathBuf,
+    keeps: bool,
+    frames: VecDeque<KeyFrame>,
+    bytes: usize,
+    faces: VecDeque<(u64, Vec<(u64, Rect)>)>,
+    /// The picture of each track's highest score.
+    tracks: BTreeMap<u64, Evidence>,
+    /// What incidents that are open have.
+    open: BTreeMap<u64, Vec<Evidence>>,
+    written: u64,
+    told: bool,
 }
 
-impl Pictures {
-    /// In the folder of a run. Those of an earlier run are of other tracks by the same numbers: they go.
-    pub fn new(run: &Path) -> Result<Self> {
+impl Keeper {
+    /// In the folder of a run. Pictures of an earlier run are of other tracks by the same numbers: they go.
+    ///
+    /// # Errors
+    /// When one of them can't be removed.
+    pub fn new(run: &Path, keeps: bool) -> Result<Self> {
         let folder = run.join("evidence");
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            if name.to_string_lossy().starts_with("face-") && name.to_string_lossy().ends_with(".jpg") {
+            let name = name.to_string_lossy();
+            if ["face-", "incident-"].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".jpg") {
                 fs::remove_file(entry.path()).map_err(Error::file(&entry.path()))?;
             }
         }
-        Ok(Self { folder })
+        Ok(Self {
+            folder,
+            keeps,
+            frames: VecDeque::new(),
+            bytes: 0,
+            faces: VecDeque::new(),
+            tracks: BTreeMap::new(),
+            open: BTreeMap::new(),
+            written: 0,
+            told: false,
+        })
     }
 
-    /// Writes a picture, in the place of the track's last one: each comes with a higher score.
-    pub fn keep(&self, evidence: &Evidence) -> Result<()> {
-        fs::create_dir_all(&self.folder).map_err(Error::file(&self.folder))?;
-        let path = self.folder.join(format!("face-{}.jpg", evidence.track));
-        fs::write(&path, &evidence.picture).map_err(Error::file(&path))
+    /// Takes the picture of a face's highest score so far, in the place of the track's last one.
+    pub fn face(&mut self, face: &polyforensics::Evidence) {
+        let name = format!("face-{}.jpg", face.track);
+        let kept = self.keep(EvidenceKind::HeatMap, face.pts_ns, &name, &face.picture);
+        self.tracks.insert(face.track, kept);
     }
+
+    /// Takes a key frame.
+    pub fn key_frame(&mut self, frame: KeyFrame) {
+        self.bytes += frame.picture.len();
+        self.frames.push_back(frame);
+        while self.bytes > RING_BYTES
+            && let Some(gone) = self.frames.pop_front()
+        {
+            self.bytes -= gone.picture.len();
+        }
+    }
+
+    /// Remembers where faces are.
+    pub fn seen(&mut self, frame: &Frame) {
+        if self.keeps {
+            self.faces.push_back((frame.pts_ns, frame.faces.iter().map(|face| (face.track, face.rect)).collect()));
+            if self.faces.len() > MOST_FRAMES {
+                self.faces.pop_front();
+            }
+        }
+    }
+
+    /// Gives an incident what there is of it.
+    pub fn attach(&mut self, incident: &mut Incident) {
+        if !self.keeps {
+            return;
+        }
+        let mut evidence = self.open.remove(&incident.incident).unwrap_or_default();
+        if incident.state == IncidentState::Open {
+            evidence.push(self.picture(incident));
+        }
+        if let Some(face) = incident.track.and_then(|track| self.tracks.get(&track)) {
+            evidence.retain(|kept| kept.kind != EvidenceKind::HeatMap);
+            evidence.push(face.clone());
+        }
+        incident.evidence = evidence.clone();
+        if incident.state != IncidentState::Close {
+            self.open.insert(incident.incident, evidence);
+        }
+    }
+
+    /// The picture at which an incident is told, with boxes.
+    fn picture(&mut self, incident: &Incident) -> Evidence {
+        let near = |pts_ns: u64| pts_ns.abs_diff(incident.pts_ns);
+        let frame = self.frames.iter().min_by_key(|frame| near(frame.pts_ns));
+        let Some(frame) = frame.filter(|frame| near(frame.pts_ns) <= NEAR_NS) else {
+            return not_kept(EvidenceKind::KeyFrame, incident.pts_ns, EvidenceState::Expired);
+        };
+        let pts_ns = frame.pts_ns;
+        let faces = self.faces.iter().min_by_key(|(then_ns, _)| then_ns.abs_diff(pts_ns));
+        let faces = faces.map(|(_, faces)| faces.as_slice()).unwrap_or_default();
+        match boxed(&frame.picture, faces, incident.track) {
+            Ok(picture) => {
+                let name = format!("incident-{}.jpg", incident.incident);
+                self.keep(EvidenceKind::KeyFrame, pts_ns, &name, &picture)
+            }
+            Err(why) => {
+                self.tell(&format!("a picture can't be drawn: {why}"));
+                not_kept(EvidenceKind::KeyFrame, pts_ns, EvidenceState::NotKept)
+            }
+        }
+    }
+
+    fn keep(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, picture: &[u8]) -> Evidence {
+        let path = self.folder.join(name);
+        let wrote = if self.written + picture.len() as u64 > MOST_BYTES {
+            Err(format!("there are {} MB of it already", MOST_BYTES >> 20))
+        } else {
+            let wrote = fs::create_dir_all(&self.folder).and_then(|()| fs::write(&path, picture));
+            wrote.map_err(|why| why.to_string())
+        };
+        if let Err(why) = wrote {
+            self.tell(&format!("{} can't be written: {why}", path.display()));
+            return not_kept(kind, pts_ns, EvidenceState::NotKept);
+        }
+        self.written += picture.len() as u64;
+        let sha256 = Sha256::digest(picture).iter().map(|byte| format!("{byte:02x}")).collect();
+        let path = Some(format!("evidence/{name}"));
+        Evidence { kind, pts_ns, path, sha256: Some(sha256), state: EvidenceState::Kept }
+    }
+
+    fn tell(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.told, true) {
+            eprintln!("polygraph: evidence is not kept from here on where that fails: {why}");
+        }
+    }
+}
+
+fn not_kept(kind: EvidenceKind, pts_ns: u64, state: EvidenceState) -> Evidence {
+    Evidence { kind, pts_ns, path: None, sha256: None, state }
+}
+
+/// A JPEG file with boxes around faces.
+fn boxed(picture: &[u8], faces: &[(u64, Rect)], about: Option<u64>) -> image::ImageResult<Vec<u8>> {
+    let mut picture = image::load_from_memory_with_format(picture, image::ImageFormat::Jpeg)?.into_rgb8();
+    let (width, height) = (picture.width() as f32, picture.height() as f32);
+    // The one that it is about is drawn last, over the others.
+    let others = faces.iter().filter(|(track, _)| Some(*track) != about);
+    for (track, rect) in others.chain(faces.iter().filter(|(track, _)| Some(*track) == about)) {
+        let own = Some(*track) == about;
+        let edges = [rect.x * width, rect.y * height, (rect.x + rect.w) * width, (rect.y + rect.h) * height];
+        draw(&mut picture, edges, BOXES[usize::from(!own)], if own { 3 } else { 1 });
+    }
+    let mut file = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, QUALITY))?;
+    Ok(file)
+}
+
+/// Draws a rectangle of lines so many pixels wide, as far as it lies in the picture.
+fn draw(picture: &mut RgbImage, [left, top, right, bottom]: [f32; 4], colour: Rgb<u8>, line: i64) {
+    let (left, top, right, bottom) = (left as i64, top as i64, right as i64, bottom as i64);
+    let mut fill = |xs: std::ops::Range<i64>, ys: std::ops::Range<i64>| {
+        let (width, height) = (i64::from(picture.width()), i64::from(picture.height()));
+        for y in ys.start.max(0)..ys.end.min(height) {
+            for x in xs.start.max(0)..xs.end.min(width) {
+                picture.put_pixel(x as u32, y as u32, colour);
+            }
+        }
+    };
+    fill(left..right, top..top + line);
+    fill(left..right, bottom - line..bottom);
+    fill(left..left + line, top..bottom);
+    fill(right - line..right, top..bottom);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn grey() -> Vec<u8> {
+        let mut file = Vec::new();
+        RgbImage::from_pixel(64, 36, Rgb([128; 3])).write_with_encoder(JpegEncoder::new(&mut file)).unwrap();
+        file
+    }
+
+    fn face(track: u64, picture: &[u8]) -> polyforensics::Evidence {
+        polyforensics::Evidence { track, pts_ns: 0, logit: 0.0, picture: picture.to_vec() }
+    }
+
     #[test]
     fn the_last_picture_of_each_track_stays_and_those_of_an_earlier_run_go() {
-        let run = std::env::temp_dir().join(format!("polygraph-evidence-{}", std::process::id()));
-        let evidence = |track, picture: &[u8]| Evidence { track, pts_ns: 0, logit: 0.0, picture: picture.to_vec() };
-        let file = |track| fs::read(run.join(format!("evidence/face-{track}.jpg"))).ok();
-        let first = Pictures::new(&run).unwrap();
+        let run = tempfile::tempdir().unwrap();
+        let file = |track| fs::read(run.path().join(format!("evidence/face-{track}.jpg"))).ok();
+        let mut first = Keeper::new(run.path(), true).unwrap();
         for (track, picture) in [(1, b"a"), (2, b"b"), (1, b"c")] {
-            first.keep(&evidence(track, picture)).unwrap();
+            first.face(&face(track, picture));
         }
         assert_eq!((file(1), file(2)), (Some(b"c".to_vec()), Some(b"b".to_vec())));
-        fs::write(run.join("evidence/mine.jpg"), "d").unwrap();
-        Pictures::new(&run).unwrap();
+        fs::write(run.path().join("evidence/mine.jpg"), "d").unwrap();
+        Keeper::new(run.path(), true).unwrap();
         assert_eq!((file(1), file(2)), (None, None));
-        assert!(run.join("evidence/mine.jpg").exists(), "what isn't ours stays");
-        fs::remove_dir_all(run).unwrap();
+        assert!(run.path().join("evidence/mine.jpg").exists(), "what isn't ours stays");
+    }
+
+    #[test]
+    fn a_box_is_drawn_around_the_face_that_it_is_about() {
+        let rect = Rect { x: 0.25, y: 0.25, w: 0.5, h: 0.5 };
+        let drawn = boxed(&grey(), &[(7, rect)], Some(7)).unwrap();
+        let drawn = image::load_from_memory(&drawn).unwrap().into_rgb8();
+        let [red, green, _] = drawn.get_pixel(17, 18).0;
+        assert!(red > 190 && green < 140, "{red} {green}");
+        assert!(
+            drawn.get_pixel(32, 18).0.iter().all(|value| value.abs_diff(128) < 30),
+            "the face itself is left alone"
+        );
+        let outside = Rect { x: -2.0, y: 0.5, w: 9.0, h: 9.0 };
+        boxed(&grey(), &[(7, outside)], None).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_not_kept_and_stops_nothing() {
+        let run = tempfile::tempdir().unwrap();
+        fs::write(run.path().join("evidence"), "in the way").unwrap();
+        let mut keeper = Keeper::new(run.path(), true).unwrap();
+        keeper.face(&face(1, b"a"));
+        assert_eq!(keeper.tracks[&1].state, EvidenceState::NotKept);
+    }
+
+    #[test]
+    fn the_ring_is_bounded() {
+        let run = tempfile::tempdir().unwrap();
+        let mut keeper = Keeper::new(run.path(), true).unwrap();
+        for second in 0..40 {
+            keeper.key_frame(KeyFrame { pts_ns: second, picture: vec![0; 1 << 20] });
+        }
+        assert!(keeper.bytes <= RING_BYTES && keeper.frames.len() == 15, "{} frames", keeper.frames.len());
+        assert_eq!(keeper.frames.back().map(|frame| frame.pts_ns), Some(39));
     }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use gst::prelude::*;
-use gstpolygraph::polyforensics::Evidence;
+use gstpolygraph::{polyanalyze::KeyFrame, polyforensics::Evidence};
 use polygraph_core::accounting::Counters;
 
 use super::{complaints, input::Input, watch::Watch};
@@ -63,6 +63,8 @@ pub struct Graph {
     ended_early: bool,
     /// Pictures of faces that nobody has fetched yet.
     evidence: Vec<Evidence>,
+    /// Key frames that nobody has fetched yet.
+    key_frames: Vec<KeyFrame>,
 }
 
 impl Graph {
@@ -87,6 +89,7 @@ impl Graph {
             complaints: None,
             ended_early: false,
             evidence: Vec::new(),
+            key_frames: Vec::new(),
         };
         // A refusal is an error message on the bus, which says more than the return value.
         let refused = graph.media.pipeline.set_state(gst::State::Playing).is_err();
@@ -142,10 +145,15 @@ impl Graph {
                 let why = format!("{}, near {}", fault::describe(&warning.error(), &[]), at());
                 self.damage.get_or_insert(why);
             }
-            MessageView::Element(element) => match Evidence::read(element) {
-                Some(evidence) => self.evidence.push(evidence),
-                None => self.missing.extend(fault::missing_plugin(element)),
-            },
+            MessageView::Element(element) => {
+                if let Some(evidence) = Evidence::read(element) {
+                    self.evidence.push(evidence);
+                } else if let Some(frame) = KeyFrame::read(element) {
+                    self.key_frames.push(frame);
+                } else {
+                    self.missing.extend(fault::missing_plugin(element));
+                }
+            }
             MessageView::StreamCollection(streams) if !fault::can_be_analysed(&streams.stream_collection()) => {
                 let nothing = "there is neither video nor sound in it".to_owned();
                 self.failure.get_or_insert((nothing, Instant::now()));
@@ -216,6 +224,11 @@ impl Graph {
     /// The pictures of faces that came since the last call.
     pub fn evidence(&mut self) -> Vec<Evidence> {
         std::mem::take(&mut self.evidence)
+    }
+
+    /// The key frames that came since the last call.
+    pub fn key_frames(&mut self) -> Vec<KeyFrame> {
+        std::mem::take(&mut self.key_frames)
     }
 
     /// Lets the stream end here, in order.

@@ -17,8 +17,10 @@ use polygraph_core::{
 };
 
 use gstpolygraph::polyforensics::Evidence;
+use gstpolygraph::{polyanalyze::KeyFrame, polyforensics::Evidence};
+use polygraph_delivery::Message;
 
-use super::evidence::Pictures;
+use super::evidence::Keeper;
 use crate::{
     error::{Error, Result},
     publish::Sender,
@@ -33,7 +35,7 @@ pub struct Outputs {
     sender: Option<Sender>,
     report: Report,
     written: u64,
-    pictures: Pictures,
+    evidence: Keeper,
     incidents: Incidents,
     hook: Option<Hook>,
     matched: bool,
@@ -57,11 +59,17 @@ impl Text {
 
 impl Outputs {
     /// Opens them in a folder.
-    pub fn create(folder: &Path, numbering: Numbering, sender: Option<Sender>, rules: Rules) -> Result<Self> {
+    pub fn create(
+        folder: &Path,
+        numbering: Numbering,
+        sender: Option<Sender>,
+        rules: Rules,
+        keep_faces: bool,
+    ) -> Result<Self> {
         let events = Text::create(folder.join("events.ndjson"))?;
         let mut transcript = Text::create(folder.join("transcript.vtt"))?;
         transcript.write("WEBVTT\n")?;
-        let pictures = Pictures::new(folder)?;
+        let evidence = Keeper::new(folder, keep_faces)?;
         let hook = rules.webhook().map(Hook::start).transpose()?;
         let incidents = Incidents::with_rules(incident::Options::default(), rules);
         Ok(Self {
@@ -71,7 +79,7 @@ impl Outputs {
             sender,
             report: Report::default(),
             written: 0,
-            pictures,
+            evidence,
             incidents,
             hook,
             matched: false,
@@ -81,6 +89,9 @@ impl Outputs {
     /// Writes a record, and the incidents that it makes, goes on with or ends.
     pub fn record(&mut self, record: Record) -> Result<()> {
         let incidents = self.incidents.take(&record);
+        if let Record::Frame(frame) = &record {
+            self.evidence.seen(frame);
+        }
         self.write(record)?;
         self.tell(incidents)
     }
@@ -92,7 +103,8 @@ impl Outputs {
     }
 
     fn tell(&mut self, incidents: Vec<Incident>) -> Result<()> {
-        for incident in incidents {
+        for mut incident in incidents {
+            self.evidence.attach(&mut incident);
             let rules = self.incidents.rules();
             self.matched |= rules.has(&incident.rule, Action::Exit);
             let post = rules.has(&incident.rule, Action::Webhook);
@@ -130,8 +142,13 @@ impl Outputs {
     }
 
     /// Keeps a picture of a face.
-    pub fn evidence(&mut self, evidence: &Evidence) -> Result<()> {
-        self.pictures.keep(evidence)
+    pub fn face(&mut self, evidence: &Evidence) {
+        self.evidence.face(evidence);
+    }
+
+    /// Takes a picture that an incident may need.
+    pub fn key_frame(&mut self, frame: KeyFrame) {
+        self.evidence.key_frame(frame);
     }
 
     fn event(&mut self, event: &Event) -> Result<String> {

@@ -81,7 +81,7 @@ pub fn write(folder: &Path, summary: &Summary, report: &Report) -> Result<()> {
     if plots.is_err() {
         eprintln!("polygraph: report.html has no plots, since uPlot isn't in the store: polygraph models fetch");
     }
-    fs::write(&path, html(summary, report, &networks, plots.ok().as_ref())).map_err(Error::file(&path))
+    fs::write(&path, html(folder, summary, report, &networks, plots.ok().as_ref())).map_err(Error::file(&path))
 }
 
 fn file(path: &Path, why: std::io::Error) -> Error {
@@ -106,7 +106,7 @@ fn csv(path: &Path, series: &Series) -> std::io::Result<()> {
     file.flush()
 }
 
-fn html(summary: &Summary, report: &Report, networks: &[Network], plots: Option<&Plots>) -> String {
+fn html(folder: &Path, summary: &Summary, report: &Report, networks: &[Network], plots: Option<&Plots>) -> String {
     let title = format!("Polygraph report: {}", escape(&summary.stream));
     let (style, script) = plots.map_or((String::new(), String::new()), |plots| {
         let script = format!("/*! uPlot\n{}\n*/\n{}", plots.licence.replace("*/", "* /"), plots.script);
@@ -115,7 +115,7 @@ fn html(summary: &Summary, report: &Report, networks: &[Network], plots: Option<
     let body = [
         sections::lead(&title, summary, report),
         sections::timeline(plots.is_some()),
-        sections::incidents(report),
+        sections::incidents(report, folder),
         sections::faces(report),
         sections::transcript(report),
         sections::shots(report),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The page's sections, as markup that reads without any script.
 
-use std::fmt::Write;
+use std::{fmt::Write, path::Path};
 
+use base64::prelude::{BASE64_STANDARD, Engine};
 use polygraph_core::{
     incident::RULE,
-    record::{EvidenceState, Incident, Severity},
+    record::{Evidence, EvidenceKind, EvidenceState, Incident, Severity},
     report::{Clock, Report, Verdict},
     results::Part,
 };
@@ -86,21 +87,25 @@ pub fn timeline(plots: bool) -> String {
     )
 }
 
-/// The incidents, the gravest first.
-pub fn incidents(report: &Report) -> String {
+/// What all pictures on a page may take, in bytes: beyond this the page names the files beside it.
+const MOST_PICTURES: usize = 24 << 20;
+
+/// The incidents, the gravest first, with the pictures that are kept in the run's folder.
+pub fn incidents(report: &Report, folder: &Path) -> String {
     let mut incidents: Vec<_> = report.incidents().iter().collect();
     if incidents.is_empty() {
         return "<section id=incidents><h2>Incidents</h2><p>None.</p></section>".into();
     }
     incidents.sort_by_key(|incident| (std::cmp::Reverse(incident.severity), incident.start_ns));
     let mut html = "<section id=incidents><h2>Incidents</h2>".to_owned();
+    let mut room = MOST_PICTURES;
     for incident in incidents {
-        html.push_str(&one(incident));
+        html.push_str(&one(incident, folder, &mut room));
     }
     html + "</section>"
 }
 
-fn one(incident: &Incident) -> String {
+fn one(incident: &Incident, folder: &Path, room: &mut usize) -> String {
     let kind = format!("{:?}", incident.kind).to_lowercase();
     let grave = severity(incident.severity);
     let mut html = format!(
@@ -124,15 +129,31 @@ fn one(incident: &Incident) -> String {
     }
     html.push_str("</table></div><div class=evidence>");
     for evidence in &incident.evidence {
-        match (&evidence.path, evidence.state) {
-            (Some(path), EvidenceState::Kept) => {
-                let path = escape(path);
-                let _ = write!(html, "<figure><code>{path}</code></figure>");
-            }
-            _ => html.push_str("<p class=soft>evidence was gone</p>"),
-        }
+        html.push_str(&picture(evidence, folder, room));
     }
     html + "</div></article>"
+}
+
+/// A picture inside the page, so that the page is whole wherever it goes; or why there is none.
+fn picture(evidence: &Evidence, folder: &Path, room: &mut usize) -> String {
+    let what = match evidence.kind {
+        EvidenceKind::KeyFrame => "the picture",
+        EvidenceKind::HeatMap => "the face at its highest score, and where it looks manipulated",
+        EvidenceKind::Spectrogram => "the sound around",
+    };
+    let Some(path) = evidence.path.as_ref().filter(|_| evidence.state == EvidenceState::Kept) else {
+        let why = if evidence.state == EvidenceState::Expired { "was gone already" } else { "could not be kept" };
+        return format!("<p class=soft>{what}: {why}</p>");
+    };
+    let at = Clock(evidence.pts_ns);
+    let Some(file) = std::fs::read(folder.join(path)).ok().filter(|file| file.len() <= *room) else {
+        return format!("<p class=soft>{what}, {at}: <code>{}</code></p>", escape(path));
+    };
+    *room -= file.len();
+    let file = BASE64_STANDARD.encode(file);
+    format!(
+        "<figure><img alt=\"{what}\" src=\"data:image/jpeg;base64,{file}\"><figcaption>{what}, {at}</figcaption></figure>"
+    )
 }
 
 /// The face tracks.

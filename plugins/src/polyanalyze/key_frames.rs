@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Small copies of the pictures that are analysed, for whoever keeps evidence.
+
+use std::sync::Mutex;
+
+use gst::prelude::*;
+use gst_video::prelude::*;
+use gst_video::{VideoConverter, VideoFormat, VideoFrameRef, VideoInfo};
+use image::ExtendedColorType;
+use image::codecs::jpeg::JpegEncoder;
+
+use super::PolyAnalyze;
+use crate::analyser::lock;
+
+/// Name of the element message.
+pub const KEY_FRAME: &str = "polygraph-key-frame";
+/// Between two key frames, in nanoseconds of stream time.
+const INTERVAL_NS: u64 = 500_000_000;
+/// Height of a key frame at most; the width follows, and is bounded for very wide pictures.
+const HEIGHT: u32 = 360;
+const MOST_WIDTH: u32 = 1280;
+/// JPEG quality, of 100.
+const QUALITY: u8 = 80;
+
+/// What an element message [`KEY_FRAME`] says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyFrame {
+    /// Stream time of the picture, in nanoseconds.
+    pub pts_ns: u64,
+    /// A JPEG file: the picture as the analysers saw it, upright, square pixels, 360 high at most.
+    pub picture: Vec<u8>,
+}
+
+impl KeyFrame {
+    /// Reads a message; `None` when it is another one.
+    pub fn read(message: &gst::message::Element) -> Option<Self> {
+        let structure = message.structure().filter(|structure| structure.name() == KEY_FRAME)?;
+        Some(Self {
+            pts_ns: structure.get::<gst::ClockTime>("pts").ok()?.nseconds(),
+            picture: structure.get::<gst::Buffer>("picture").ok()?.map_readable().ok()?.to_vec(),
+        })
+    }
+
+    fn write(self) -> gst::Structure {
+        gst::Structure::builder(KEY_FRAME)
+            .field("pts", gst::ClockTime::from_nseconds(self.pts_ns))
+            .field("picture", gst::Buffer::from_mut_slice(self.picture))
+            .build()
+    }
+}
+
+/// Posts a key frame of what passes a pad twice a second, while the bin has `evidence`.
+pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
+    let bin = bin.downgrade();
+    let taker = Mutex::new(Taker::default());
+    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
+        let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer()) else { return gst::PadProbeReturn::Ok };
+        if bin.property("evidence") {
+            let taken = lock(&taker).take(pad, buffer);
+            match taken {
+                Some(Ok(frame)) => {
+                    let _ = bin.post_message(gst::message::Element::builder(frame.write()).src(&bin).build());
+                }
+                Some(Err(why)) => gst::warning!(gst::CAT_RUST, obj = bin, "no key frame: {why}"),
+                None => {}
+            }
+        }
+        gst::PadProbeReturn::Ok
+    });
+}
+
+/// A converter, and what it converts.
+struct Converter {
+    from: VideoInfo,
+    to: VideoInfo,
+    converter: VideoConverter,
+}
+
+// A GstVideoConverter is a piece of memory that only its owner touches; the lock around its taker sees to that.
+#[derive(Default)]
+struct Taker {
+    last_ns: Option<u64>,
+    converter: Option<Converter>,
+}
+
+impl Taker {
+    /// The picture, if one is due.
+    fn take(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<Result<KeyFrame, String>> {
+        let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+        let pts_ns = segment.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)?.nseconds();
+        // Earlier than the last one after a seek.
+        if self.last_ns.is_some_and(|last_ns| pts_ns >= last_ns && pts_ns - last_ns < INTERVAL_NS) {
+            return None;
+        }
+        self.last_ns = Some(pts_ns);
+        let from = VideoInfo::from_caps(&pad.current_caps()?).ok()?;
+        Some(self.jpeg(&from, buffer).map(|picture| KeyFrame { pts_ns, picture }).map_err(|why| why.to_string()))
+    }
+
+    fn jpeg(&mut self, from: &VideoInfo, buffer: &gst::BufferRef) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+        if self.converter.as_ref().is_none_or(|known| known.from != *from) {
+            self.converter = Some(Converter::new(from)?);
+        }
+        let Some(Converter { to, converter, .. }) = &mut self.converter else { return Err("no converter".into()) };
+        let mut small = gst::Buffer::with_size(to.size())?;
+        let small = small.make_mut();
+        {
+            let source = VideoFrameRef::from_buffer_ref_readable(buffer, from)?;
+            let mut target = VideoFrameRef::from_buffer_ref_writable(small, to)?;
+            converter.frame_ref(&source, &mut target);
+        }
+        let frame = VideoFrameRef::from_buffer_ref_readable(small, to)?;
+        let (width, height) = (to.width() as usize, to.height() as usize);
+        let (stride, data) = (frame.plane_stride()[0] as usize, frame.plane_data(0)?);
+        let rows = data.chunks(stride).take(height).filter_map(|row| row.get(..3 * width));
+        let pixels: Vec<u8> = rows.flatten().copied().collect();
+        let mut file = Vec::new();
+        let encoder = JpegEncoder::new_with_quality(&mut file, QUALITY);
+        { encoder }.encode(&pixels, to.width(), to.height(), ExtendedColorType::Rgb8)?;
+        Ok(file)
+    }
+}
+
+impl Converter {
+    fn new(from: &VideoInfo) -> Result<Self, gst::glib::BoolError> {
+        let shape = f64::from(from.width()) * f64::from(from.par().numer())
+            / (f64::from(from.height().max(1)) * f64::from(from.par().denom().max(1)));
+        let height = from.height().clamp(1, HEIGHT);
+        let width = ((f64::from(height) * shape).round() as u32).clamp(1, MOST_WIDTH);
+        let to = VideoInfo::builder(VideoFormat::Rgb, width, height).build()?;
+        let converter = VideoConverter::new(from, &to, None)?;
+        Ok(Self { from: from.clone(), to, converter })
+    }
+}
