@@ -76,8 +76,8 @@ pub struct Analyze {
     /// Do not compare lips with the sound, nor say who speaks
     #[arg(long)]
     pub no_lip_sync: bool,
-    /// Keep a picture of each face where it scored highest, unblurred, with a map of where it looks manipulated, in
-    /// DIR/evidence
+    /// Keep pictures, unblurred, in DIR/evidence and in the report: of each incident, and of each face where it scored
+    /// highest, with a map of where it looks manipulated
     #[arg(long, conflicts_with = "no_forensics")]
     pub keep_faces: bool,
     /// Rules that make incidents: live-moderation, deepfake-screening, broadcast-monitoring, or a TOML file of your own
