@@ -150,9 +150,11 @@ fn a_mouth_that_opens_moves_and_a_portrait_does_not() {
 #[test]
 fn of_a_mouth_that_hardly_moves_nothing_is_said() {
     let faint = Shown { late: FOREIGN, motion: 0.07, ..IN_SYNC };
-    let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[faint]);
-    let (sync, _) = of(&told, 1);
-    assert_eq!((sync.reason_not, sync.signs), (Some(SyncReasonNot::StillMouth), None));
+    // From the first second on, however much of the window was seen through.
+    for seen in [30, 60, 86, 101, 160] {
+        let (sync, _) = of(&run(&mut Watch::new(calibration()), 0..seen, 1.0, &[faint]), 1);
+        assert_eq!((sync.reason_not, sync.signs), (Some(SyncReasonNot::StillMouth), None), "{seen} steps");
+    }
 }
 
 proptest! {

@@ -210,7 +210,9 @@ impl Face {
         if sound.spoken(now + 1, steps) < least_spoken(steps) {
             return not(steps, SyncReasonNot::NoSpeech);
         }
-        if self.motion(now, steps).is_some_and(|motion| motion < calibration.talks) {
+        // Of a window that isn't seen through yet, by what there is.
+        let motion = [steps, SILENT_STEPS, shortest].into_iter().find_map(|steps| self.motion(now, steps));
+        if motion.is_some_and(|motion| motion < calibration.talks) {
             return not(steps, SyncReasonNot::StillMouth);
         }
         self.finding(&known, &curve, now)
