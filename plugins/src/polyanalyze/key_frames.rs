@@ -76,7 +76,7 @@ struct Converter {
     converter: VideoConverter,
 }
 
-// A GstVideoConverter is a piece of memory that only its owner touches; the lock around its taker sees to that.
+/// Takes key frames of one pad.
 #[derive(Default)]
 struct Taker {
     last_ns: Option<u64>,
@@ -93,7 +93,8 @@ impl Taker {
             return None;
         }
         self.last_ns = Some(pts_ns);
-        let from = VideoInfo::from_caps(&pad.current_caps()?).ok()?;
+        let caps = pad.current_caps()?;
+        let from = VideoInfo::from_caps(&caps).ok()?;
         Some(self.jpeg(&from, buffer).map(|picture| KeyFrame { pts_ns, picture }).map_err(|why| why.to_string()))
     }
 
@@ -115,8 +116,12 @@ impl Taker {
         let rows = data.chunks(stride).take(height).filter_map(|row| row.get(..3 * width));
         let pixels: Vec<u8> = rows.flatten().copied().collect();
         let mut file = Vec::new();
-        let encoder = JpegEncoder::new_with_quality(&mut file, QUALITY);
-        { encoder }.encode(&pixels, to.width(), to.height(), ExtendedColorType::Rgb8)?;
+        JpegEncoder::new_with_quality(&mut file, QUALITY).encode(
+            &pixels,
+            to.width(),
+            to.height(),
+            ExtendedColorType::Rgb8,
+        )?;
         Ok(file)
     }
 }
