@@ -13,8 +13,8 @@ use std::{
 use gstpolygraph::{polyanalyze::KeyFrame, polyforensics};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use polygraph_core::{
+    geometry::Rect,
     record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState},
-    results::Rect,
 };
 use sha2::{Digest, Sha256};
 
