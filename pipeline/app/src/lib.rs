@@ -10,8 +10,8 @@ mod error;
 mod eval;
 mod fault;
 pub mod graph;
-mod metrics;
 mod html;
+mod metrics;
 mod models;
 mod publish;
 mod replay;
@@ -20,8 +20,8 @@ mod service;
 mod streams;
 pub mod supervise;
 mod topics;
-mod worker;
 mod webhook;
+mod worker;
 
 use std::process::ExitCode;
 

@@ -16,9 +16,7 @@ use polygraph_core::{
     rules::{Action, Rules},
 };
 
-use gstpolygraph::polyforensics::Evidence;
 use gstpolygraph::{polyanalyze::KeyFrame, polyforensics::Evidence};
-use polygraph_delivery::Message;
 
 use super::evidence::Keeper;
 use crate::{
