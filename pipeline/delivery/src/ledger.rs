@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
@@ -41,7 +41,23 @@ struct State {
     counts: Counts,
     last_error: Option<String>,
     finished: bool,
+    topics: Topics,
 }
+
+/// Whether a topic that isn't there may still appear.
+#[derive(Clone, Copy, Debug, Default)]
+enum Topics {
+    /// Nobody could be asked yet to make them.
+    #[default]
+    Awaited,
+    /// They are made; clients hear of it by and by.
+    Made(Instant),
+    /// They will not be made.
+    Refused,
+}
+
+/// For clients to hear of topics that were made.
+const PROPAGATION: Duration = Duration::from_secs(30);
 
 /// Counts, shared by the producer, its callbacks and the thread that makes topics. No caller's code runs under its
 /// lock.
@@ -55,6 +71,20 @@ pub(crate) struct Ledger {
 impl Ledger {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The topics are there now, or a broker has refused to make them.
+    pub(crate) fn topics_settled(&self, made: bool) {
+        self.state().topics = if made { Topics::Made(Instant::now()) } else { Topics::Refused };
+    }
+
+    /// Whether a topic that isn't there may still appear: then its records wait.
+    pub(crate) fn topics_may_appear(&self) -> bool {
+        match self.state().topics {
+            Topics::Awaited => true,
+            Topics::Made(at) => at.elapsed() < PROPAGATION,
+            Topics::Refused => false,
+        }
     }
 
     pub(crate) fn produced(&self) {

@@ -49,8 +49,11 @@ fn create(config: &ClientConfig, ledger: &Arc<Ledger>) {
             Err(error) => return ledger.note(format!("the Kafka topics can't be made: {error}")),
         };
         match attempt(&admin, ledger) {
-            Ok(()) => return,
-            Err(Failure::Final(text)) => return ledger.note(text),
+            Ok(()) => return ledger.topics_settled(true),
+            Err(Failure::Final(text)) => {
+                ledger.topics_settled(false);
+                return ledger.note(text);
+            }
             Err(Failure::Again(text)) => {
                 if let Some(text) = text {
                     ledger.note(text);

@@ -85,7 +85,7 @@ impl ProducerContext for Context {
         let fate = match result {
             Ok(_) => Fate::Stored,
             Err((error, _)) => {
-                let fate = fate::of(error);
+                let fate = patient(error, fate::of(error), &self.ledger);
                 if fate != Fate::Again {
                     self.ledger.note(reason(error));
                 }
@@ -94,6 +94,14 @@ impl ProducerContext for Context {
         };
         self.shared.report(ticket, fate);
     }
+}
+
+/// A topic that isn't there is no reason to give a record up while somebody may still make it: librdkafka counts its own
+/// patience from the first record on, and brokers may have been away for longer.
+fn patient(error: &KafkaError, fate: Fate, ledger: &Ledger) -> Fate {
+    use RDKafkaErrorCode::{UnknownTopic, UnknownTopicOrPartition};
+    let missing = matches!(error.rdkafka_error_code(), Some(UnknownTopic | UnknownTopicOrPartition));
+    if missing && ledger.topics_may_appear() { Fate::Again } else { fate }
 }
 
 /// Whether a client has lost all its brokers. One that has just started may answer that there are none; librdkafka 2.10 and
@@ -149,7 +157,7 @@ impl Wire {
             BaseRecord::with_opaque_to(to, ticket.pack()).key(record.key).payload(record.payload).headers(headers);
         self.producer.send(record).map_err(|(error, _)| match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::QueueFull) => NotTaken::Full,
-            _ => NotTaken::Because(fate::alone(&error)),
+            _ => NotTaken::Because(patient(&error, fate::alone(&error), &self.ledger)),
         })
     }
 
