@@ -92,6 +92,28 @@ fn dashboards_and_alerts_ask_only_for_metrics_that_a_running_service_has() {
     assert!(service.end());
 }
 
+/// The same of the delivery to Kafka, with brokers that are away.
+#[test]
+fn those_of_kafka_ask_only_for_metrics_that_a_service_with_kafka_has() {
+    // Their reasons come with the first event that is given up.
+    const AFTER_A_LOSS: [&str; 2] = ["polygraph_delivery_dead_lettered_total", "polygraph_delivery_dropped_total"];
+    let folder = tempfile::tempdir().unwrap();
+    let stream =
+        "[[streams]]\nid = \"a\"\nuri = \"test://ball\"\ntranscript = false\n\n[kafka]\nbrokers = \"127.0.0.1:9\"\n";
+    let service = Service::start(&configuration(folder.path(), stream));
+    service.follow("kinds=frame", |_, _, _| true);
+    let text = service.ask("GET", "/metrics", None).text();
+    let root = polygraph_tests::root().join("dashboards");
+    let named: BTreeSet<_> =
+        ["alerts/delivery.yml", "grafana/kafka.json"].iter().flat_map(|file| metrics_in(&root.join(file))).collect();
+    assert!(named.len() > 6, "{named:?}");
+    for metric in named.iter().filter(|metric| !AFTER_A_LOSS.contains(&metric.as_str())) {
+        let name = metric.trim_end_matches("_bucket");
+        assert!(text.contains(&format!("# TYPE {name} ")), "no metric {metric}");
+    }
+    assert!(service.end());
+}
+
 fn metrics_in(path: &Path) -> BTreeSet<String> {
     let text = fs::read_to_string(path).unwrap_or_else(|err| panic!("{}: {err}", path.display()));
     let word = |c: char| !(c.is_ascii_alphanumeric() || c == '_');

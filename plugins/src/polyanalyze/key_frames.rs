@@ -132,7 +132,8 @@ impl Converter {
             / (f64::from(from.height().max(1)) * f64::from(from.par().denom().max(1)));
         let height = from.height().clamp(1, HEIGHT);
         let width = ((f64::from(height) * shape).round() as u32).clamp(1, MOST_WIDTH);
-        let to = VideoInfo::builder(VideoFormat::Rgb, width, height).build()?;
+        // A converter refuses another rate, though it never looks at one.
+        let to = VideoInfo::builder(VideoFormat::Rgb, width, height).fps(from.fps()).build()?;
         let converter = VideoConverter::new(from, &to, None)?;
         Ok(Self { from: from.clone(), to, converter })
     }
