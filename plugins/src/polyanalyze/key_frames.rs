@@ -11,11 +11,14 @@ use image::codecs::jpeg::JpegEncoder;
 
 use super::PolyAnalyze;
 use crate::analyser::lock;
+use crate::meta::video_results;
 
 /// Name of the element message.
 pub const KEY_FRAME: &str = "polygraph-key-frame";
 /// Between two key frames, in nanoseconds of stream time.
 const INTERVAL_NS: u64 = 500_000_000;
+/// So long it waits for a picture that was searched for faces, whose boxes are known.
+const LONGEST_NS: u64 = 2_000_000_000;
 /// Height of a key frame at most; the width follows, and is bounded for very wide pictures.
 const HEIGHT: u32 = 360;
 const MOST_WIDTH: u32 = 1280;
@@ -49,7 +52,7 @@ impl KeyFrame {
     }
 }
 
-/// Posts a key frame of what passes a pad twice a second, while the bin has `evidence`.
+/// Posts a key frame of what passes a pad, twice a second at most, while the bin has `evidence`.
 pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
     let bin = bin.downgrade();
     let taker = Mutex::new(Taker::default());
@@ -88,8 +91,10 @@ impl Taker {
     fn take(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<Result<KeyFrame, String>> {
         let segment = pad.sticky_event::<gst::event::Segment>(0)?;
         let pts_ns = segment.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)?.nseconds();
-        // Earlier than the last one after a seek.
-        if self.last_ns.is_some_and(|last_ns| pts_ns >= last_ns && pts_ns - last_ns < INTERVAL_NS) {
+        // Nothing, when this one is earlier than the last: after a seek.
+        let since_ns = self.last_ns.and_then(|last_ns| pts_ns.checked_sub(last_ns)).unwrap_or(u64::MAX);
+        let analysed = || video_results(buffer)?.faces.map(|faces| faces.analysed);
+        if since_ns < INTERVAL_NS || (since_ns < LONGEST_NS && analysed() != Some(true)) {
             return None;
         }
         self.last_ns = Some(pts_ns);

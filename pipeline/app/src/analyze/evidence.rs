@@ -125,7 +125,10 @@ impl Keeper {
     /// The picture at which an incident is told, with boxes.
     fn picture(&mut self, incident: &Incident) -> Evidence {
         let near = |pts_ns: u64| pts_ns.abs_diff(incident.pts_ns);
-        let frame = self.frames.iter().min_by_key(|frame| near(frame.pts_ns));
+        // Of a later one nobody knows yet where the faces are.
+        let known_ns = self.faces.back().map_or(0, |(pts_ns, _)| *pts_ns);
+        let known = self.frames.iter().filter(|frame| frame.pts_ns <= known_ns);
+        let frame = known.min_by_key(|frame| near(frame.pts_ns));
         let Some(frame) = frame.filter(|frame| near(frame.pts_ns) <= NEAR_NS) else {
             return not_kept(EvidenceKind::KeyFrame, incident.pts_ns, EvidenceState::Expired);
         };
