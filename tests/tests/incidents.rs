@@ -20,11 +20,11 @@ use polygraph_tests::media;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-/// Twenty seconds of the music video, in which some faces show signs that aren't there: what a false alarm looks like.
+/// Eight seconds of the music video, in which some faces show signs that aren't there: what a false alarm looks like.
 fn music(folder: &Path) -> PathBuf {
     let clip = folder.join("music.mp4");
     // As in the demo's programme, where this stretch has such faces.
-    let made = "-ss 42 -t 20 -i {test.mp4} -vf fps=25,scale=1280:720:flags=bicubic,setsar=1 -pix_fmt yuv420p -c:v libx264 \
+    let made = "-ss 42 -t 8 -i {test.mp4} -vf fps=25,scale=1280:720:flags=bicubic,setsar=1 -pix_fmt yuv420p -c:v libx264 \
                 -preset veryfast -crf 21 -c:a aac";
     media::ffmpeg(made, &clip);
     clip
