@@ -32,6 +32,8 @@ pub struct Analysis {
     pub lip_sync: bool,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
+    /// Post small pictures of what was searched for faces.
+    pub key_frames: bool,
     /// What runs the networks.
     pub provider: Provider,
 }
@@ -45,6 +47,7 @@ impl Default for Analysis {
             forensics: true,
             lip_sync: true,
             evidence: false,
+            key_frames: false,
             provider: Provider::default(),
         }
     }
@@ -63,6 +66,7 @@ impl Analysis {
             .property("forensics", self.forensics)
             .property("lip-sync", self.lip_sync)
             .property("evidence", self.evidence)
+            .property("key-frames", self.key_frames)
             .property_from_str("provider", self.provider.as_str())
             .build()
     }

@@ -32,6 +32,7 @@ use polygraph_core::accounting::Counters;
 use polygraph_core::event::{ClockSource, Event, StreamId};
 use polygraph_core::load::Rates;
 use polygraph_core::supervision::State;
+use serde::{Deserialize, Serialize};
 
 use account::Shared;
 pub use picture::Thumbnail;
@@ -60,7 +61,7 @@ pub trait Sink: Send + Sync + 'static {
 }
 
 /// How a stream is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// Its state.
     pub state: State,

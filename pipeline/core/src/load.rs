@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 /// Partial transcripts come this often, in milliseconds, with nothing taken and after the first two steps.
 pub const PARTIAL_INTERVALS_MS: [u32; 3] = [500, 1000, 2000];
 /// Steps that concern partials.
@@ -43,7 +45,7 @@ pub struct Demand {
 }
 
 /// What a stream gets.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rates {
     /// Pictures a second that are searched for faces.
     pub analysis_fps: f64,

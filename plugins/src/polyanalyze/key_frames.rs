@@ -52,13 +52,13 @@ impl KeyFrame {
     }
 }
 
-/// Posts a key frame of what passes a pad, twice a second at most, while the bin has `evidence`.
+/// Posts a key frame of what passes a pad, twice a second at most, while the bin has `key-frames`.
 pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
     let bin = bin.downgrade();
     let taker = Mutex::new(Taker::default());
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer()) else { return gst::PadProbeReturn::Ok };
-        if bin.property("evidence") {
+        if bin.property("key-frames") {
             let taken = lock(&taker).take(pad, buffer);
             match taken {
                 Some(Ok(frame)) => {

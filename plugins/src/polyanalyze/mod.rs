@@ -17,7 +17,7 @@
 //!
 //! `stats` has one structure for each element inside.
 //!
-//! With `evidence` element messages are posted: `polygraph-evidence` by `polyforensics`, and up to twice a second
+//! With `evidence` element messages `polygraph-evidence` are posted by `polyforensics`; with `key-frames`, up to twice a second,
 //! `polygraph-key-frame` with `pts` (stream time) and `picture`, a small JPEG file of what was analysed.
 //!
 //! ## Example pipeline

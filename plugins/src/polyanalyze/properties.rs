@@ -67,6 +67,7 @@ pub(super) struct Settings {
     forensics_gates: bool,
     forensics_window: gst::ClockTime,
     evidence: bool,
+    key_frames: bool,
     lip_sync: bool,
     fuse_voice: bool,
 }
@@ -91,6 +92,7 @@ impl Default for Settings {
             forensics_gates: true,
             forensics_window: gst::ClockTime::from_nseconds(JoinOptions::default().window_ns),
             evidence: false,
+            key_frames: false,
             lip_sync: true,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
         }
@@ -117,6 +119,7 @@ impl Settings {
             "forensics-gates" => self.forensics_gates.to_value(),
             "forensics-window" => self.forensics_window.nseconds().to_value(),
             "evidence" => self.evidence.to_value(),
+            "key-frames" => self.key_frames.to_value(),
             "lip-sync" => self.lip_sync.to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
             _ => unimplemented!(),
@@ -143,6 +146,7 @@ impl Settings {
             "forensics-gates" => self.forensics_gates = value.get()?,
             "forensics-window" => self.forensics_window = time()?,
             "evidence" => self.evidence = value.get()?,
+            "key-frames" => self.key_frames = value.get()?,
             "lip-sync" => self.lip_sync = value.get()?,
             "fuse-voice" => self.fuse_voice = value.get()?,
             _ => unimplemented!(),
@@ -258,8 +262,14 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder("evidence")
             .nick("Evidence")
-            .blurb("Whether to post element messages: polygraph-evidence with a picture of each face's highest score, and key frames")
+            .blurb("Whether to post an element message polygraph-evidence with a picture of each face's highest score")
             .default_value(default.evidence)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("key-frames")
+            .nick("Key frames")
+            .blurb("Whether to post element messages polygraph-key-frame with small pictures of what was searched for faces")
+            .default_value(default.key_frames)
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("lip-sync")

@@ -267,6 +267,7 @@ impl Analyze {
             forensics: !self.no_forensics,
             lip_sync: !self.no_lip_sync,
             evidence: self.keep_faces,
+            key_frames: self.keep_faces,
             provider: self.provider,
         }
     }

@@ -272,7 +272,7 @@ impl Worker {
                 Err(error) => eprintln!("polygraph: an event of worker process {} is none: {error}", self.number),
             },
             Report::Status(id, told) => {
-                let status = Status::from(*told);
+                let status = *told;
                 let known = self.lock().streams.get_mut(&id).map(|known| known.status = status.clone()).is_some();
                 if known {
                     self.hub.state(&StreamId::new(&id), &status);

@@ -5,6 +5,8 @@ use std::{fmt, time::Duration};
 
 use polygraph_core::event::StreamId;
 use polygraph_core::supervision::Times;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::source;
 use crate::graph::Analysis;
@@ -13,7 +15,8 @@ use crate::graph::Analysis;
 const LATENCY: Duration = Duration::from_millis(200);
 
 /// How RTP comes from an RTSP server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Transport {
     /// Within the RTSP connection: nothing is lost on the way.
     #[default]

@@ -124,6 +124,7 @@ impl Runner for Supervised {
             // A lip that does not fit its voice is a sign of manipulation too.
             lip_sync: wanted.forensics,
             evidence: false,
+            key_frames: false,
             provider: self.provider,
         };
         let wanted = supervise::Wanted { looped: true, analysis, ..supervise::Wanted::new(stream, uri) };

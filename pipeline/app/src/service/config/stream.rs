@@ -11,22 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use crate::graph::Analysis;
-use crate::supervise::{Credentials, Wanted, source_times};
-
-/// How RTP comes from an RTSP server.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Transport {
-    /// Within the RTSP connection: nothing is lost on the way.
-    #[default]
-    Tcp,
-    /// By UDP.
-    Udp,
-    /// By UDP multicast.
-    Multicast,
-    /// By UDP, and by TCP when none comes.
-    Auto,
-}
+use crate::supervise::{Credentials, Transport, Wanted, source_times};
 
 /// A stream.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -204,12 +189,7 @@ impl StreamConfig {
             id: StreamId::new(&self.id),
             uri: self.uri.clone(),
             looped: self.looped,
-            transport: match self.transport {
-                Transport::Tcp => crate::supervise::Transport::Tcp,
-                Transport::Udp => crate::supervise::Transport::Udp,
-                Transport::Multicast => crate::supervise::Transport::Multicast,
-                Transport::Auto => crate::supervise::Transport::Auto,
-            },
+            transport: self.transport,
             latency: Duration::from_millis(self.latency_ms.into()),
             credentials,
             verify_tls: self.verify_tls,
@@ -220,6 +200,8 @@ impl StreamConfig {
                 forensics: self.forensics,
                 lip_sync: self.lip_sync,
                 evidence: evidence && self.forensics,
+                // Nobody takes them yet: incidents of a service have the faces' pictures.
+                key_frames: false,
                 provider,
             },
             times: Some(times),

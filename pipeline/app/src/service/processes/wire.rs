@@ -4,11 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use polygraph_core::accounting::Counters;
-use polygraph_core::event::ClockSource;
-use polygraph_core::load::Rates;
 use polygraph_core::supervision::State;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -48,7 +46,7 @@ pub enum Report {
     /// An event's line, and the delay of its picture.
     Event(String, Option<Duration>),
     /// How a stream is.
-    Status(String, Box<Told>),
+    Status(String, Box<Status>),
     /// A stream ended.
     Over(String),
     /// A stream could not be started, and why.
@@ -89,61 +87,6 @@ impl From<polygraph_models::ProviderReport> for Network {
             nodes: report.placements.into_iter().map(|placement| (placement.provider, placement.nodes)).collect(),
             network: report.network,
             fell_back: report.fell_back,
-        }
-    }
-}
-
-/// A [`Status`], told.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Told {
-    state: State,
-    reason: Option<String>,
-    since: Duration,
-    epoch: Option<String>,
-    clock: Option<ClockSource>,
-    reconnects: u64,
-    abandoned: u64,
-    video: Option<String>,
-    audio: Option<String>,
-    frozen: Duration,
-    rates: Option<(f64, u32)>,
-    counters: Counters,
-}
-
-impl From<Status> for Told {
-    fn from(status: Status) -> Self {
-        Self {
-            state: status.state,
-            reason: status.reason,
-            since: status.since.duration_since(UNIX_EPOCH).unwrap_or_default(),
-            epoch: status.epoch,
-            clock: status.clock,
-            reconnects: status.reconnects,
-            abandoned: status.abandoned,
-            video: status.video,
-            audio: status.audio,
-            frozen: status.frozen,
-            rates: status.rates.map(|rates| (rates.analysis_fps, rates.partial_interval_ms)),
-            counters: status.counters,
-        }
-    }
-}
-
-impl From<Told> for Status {
-    fn from(told: Told) -> Self {
-        Self {
-            state: told.state,
-            reason: told.reason,
-            since: UNIX_EPOCH + told.since,
-            epoch: told.epoch,
-            clock: told.clock,
-            reconnects: told.reconnects,
-            abandoned: told.abandoned,
-            video: told.video,
-            audio: told.audio,
-            frozen: told.frozen,
-            rates: told.rates.map(|(analysis_fps, partial_interval_ms)| Rates { analysis_fps, partial_interval_ms }),
-            counters: told.counters,
         }
     }
 }

@@ -59,7 +59,7 @@ impl Sink for Reporter {
     }
 
     fn state(&self, stream: &StreamId, status: &Status) {
-        self.voice.say(Report::Status(stream.to_string(), Box::new(status.clone().into())));
+        self.voice.say(Report::Status(stream.to_string(), Box::new(status.clone())));
     }
 
     fn evidence(&self, stream: &StreamId, epoch: &str, evidence: &Evidence) {
@@ -219,7 +219,7 @@ fn write(reports: &mpsc::Receiver<Report>, streams: &Streams, engine: &Engine, l
         if told.elapsed() >= TICK {
             told = std::time::Instant::now();
             let all: Vec<_> = lock(streams).iter().map(|(id, stream)| (id.clone(), stream.status())).collect();
-            all.into_iter().for_each(|(id, status)| put(&Report::Status(id, Box::new(status.into()))));
+            all.into_iter().for_each(|(id, status)| put(&Report::Status(id, Box::new(status))));
             let networks = engine.reports().into_iter().map(Into::into).collect();
             put(&Report::Alive { networks, runs: engine.runs(), lost: lost.load(Relaxed) });
         }
