@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events on their way to Kafka: straight, where `events.ndjson` is what they are sent from again, or by way of a spool.
 
-use std::{path::Path, sync::mpsc, time::Duration};
+use std::{
+    path::Path,
+    sync::mpsc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
+use polygraph_core::event::{Epoch, Event, Numbering, StreamId};
 use polygraph_core::profile::Profile;
 use polygraph_delivery::{
     Courier, CourierConfig, Delivery, Message, Notice, Policy, Producer, ProducerConfig, Report, read_properties,
 };
+use ulid::Ulid;
 
 use crate::{
     cli::{Connection, Kafka},
@@ -119,6 +125,28 @@ pub fn tell(notice: &Notice) {
         Notice::SpoolFailed(why) => eprintln!("polygraph: {why}"),
         Notice::SpoolHealed => eprintln!("polygraph: the spool can be written again"),
         Notice::SpoolDamaged(why) => eprintln!("polygraph: {why}"),
+    }
+}
+
+/// Makes events of what the spool has to say. It concerns all streams of a process, and is told as of a stream that has
+/// the process's name.
+pub struct Announcer {
+    numbering: Numbering,
+    began: Instant,
+}
+
+impl Announcer {
+    /// For the process of this name.
+    pub fn new(name: &str) -> Self {
+        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let epoch = Epoch::of_connection(Ulid::new().to_string(), u64::try_from(now_ns).unwrap_or(u64::MAX));
+        Self { numbering: Numbering::new(StreamId::new(name), epoch), began: Instant::now() }
+    }
+
+    /// The event of a notice; `None` for one that concerns this machine's people only.
+    pub fn event(&mut self, notice: &Notice) -> Option<Event> {
+        let pts_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        notice.of_stream(pts_ns).map(|stream| self.numbering.stream(stream))
     }
 }
 

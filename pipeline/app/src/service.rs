@@ -12,26 +12,26 @@
 pub mod config;
 mod evidence;
 pub mod guard;
-mod http;
-mod hub;
+pub mod http;
+pub mod hub;
 mod incidents;
 mod load;
-mod metrics;
-mod processes;
+pub mod metrics;
+pub mod processes;
 mod proxy;
 mod schemas;
-mod store;
+pub mod store;
 mod streams;
 mod timeline;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use polygraph_delivery::{Courier, CourierConfig, ProducerConfig};
+use polygraph_delivery::{Courier, CourierConfig, Notice, ProducerConfig};
 use polygraph_models::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -40,13 +40,15 @@ use crate::{publish, supervise};
 use config::Config;
 use evidence::Faces;
 use guard::Guard;
-use hub::Hub;
+use hub::{Hub, Way};
 use incidents::Incidents;
 use metrics::Metrics;
 use processes::{Processes, wire::Hello};
 use store::Store;
 use streams::Streams;
 
+/// The stream of which is told what concerns all of them.
+const NAME: &str = "polygraph";
 /// How long all streams together may take to stop.
 const STOP: Duration = Duration::from_secs(8);
 /// How long Kafka may take to acknowledge what is left; the rest stays in the spool.
@@ -126,7 +128,9 @@ pub fn run(run: &Run) -> Result<ExitCode> {
         .map_err(|error| Error::Service(format!("the API's threads: {error}")))?;
     // An explicit provider that isn't there ends the start, not the first stream.
     let engine = Engine::shared(config.provider())?;
-    let hub = Arc::new(hub(&config, guard)?);
+    let (hub, news) = hub(&config, guard)?;
+    let hub = Arc::new(hub);
+    announce(news, &hub)?;
     let workers = (run.processes > 0).then(|| Processes::start(run.processes, &hello(&config), &hub)).transpose()?;
     let streams = Arc::new(Streams::new(&config, Arc::clone(&hub), workers, Box::new(read))?);
     let load = config.load.control.then(|| load::Load::start(Arc::clone(&streams))).transpose()?;
@@ -154,21 +158,43 @@ fn print(text: &str) -> Result<ExitCode> {
 }
 
 /// Where events go.
-fn hub(config: &Config, guard: Guard) -> Result<Hub> {
+fn hub(config: &Config, guard: Guard) -> Result<(Hub, mpsc::Receiver<Notice>)> {
     let folder = config.store.folder();
     let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
     let store = Store::open(&folder.join("events"), config.store.max_mb << 20, max_age)?;
     let incidents = Incidents::open(&folder.join("incidents.ndjson"), store.all_of("io.polygraph.incident.v1"));
     let faces = config.store.evidence.then(|| Faces::open(&folder.join("evidence"), max_age));
     let faces = faces.transpose().map_err(Error::file(&folder))?;
-    let courier = config.kafka.as_ref().map(|kafka| {
+    let (send, news) = mpsc::channel();
+    let way = config.kafka.as_ref().map(|kafka| {
         let mut producer = ProducerConfig::new(&kafka.brokers, Duration::from_secs(60));
         producer.settings = kafka.settings.clone();
         let spool = kafka.spool.clone().unwrap_or_else(|| folder.join("spool"));
-        Courier::start(CourierConfig::new(producer, spool), |notice| publish::tell(&notice))
+        let mut config = CourierConfig::new(producer, spool);
+        config.max_bytes = kafka.spool_mb.map_or(config.max_bytes, |megabytes| megabytes << 20);
+        let courier = Courier::start(config, move |notice| {
+            publish::tell(&notice);
+            // Nobody listens any more at the end.
+            let _ = send.send(notice);
+        });
+        courier.map(|courier| Way { courier, profile: kafka.profile })
     });
     let metrics = Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?;
-    Ok(Hub::new(store, courier.transpose()?, guard, incidents, faces, Arc::new(metrics)))
+    Ok((Hub::new(store, way.transpose()?, guard, incidents, faces, Arc::new(metrics)), news))
+}
+
+/// Makes events of what the spool has to say, until there is no spool any more.
+fn announce(news: mpsc::Receiver<Notice>, hub: &Arc<Hub>) -> Result<()> {
+    let hub = Arc::downgrade(hub);
+    let mut teller = publish::Announcer::new(NAME);
+    let told = move || {
+        for notice in news {
+            let (Some(hub), Some(event)) = (hub.upgrade(), teller.event(&notice)) else { continue };
+            supervise::Sink::event(&*hub, &event, None);
+        }
+    };
+    let thread = std::thread::Builder::new().name("spool-news".into()).spawn(told);
+    thread.map(drop).map_err(|error| Error::Service(format!("a thread: {error}")))
 }
 
 /// What worker processes are told first.

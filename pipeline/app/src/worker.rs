@@ -2,30 +2,32 @@
 //! `polygraph worker`: runs the streams that Kafka gives it, beside others that do the same.
 
 mod audit;
+mod exposition;
 mod gate;
 mod keeper;
 mod runner;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use clap::Args;
-use polygraph_core::event::{Epoch, Numbering, StreamId};
 use polygraph_core::profile::Profile;
 use polygraph_delivery::{
     Courier, CourierConfig, Keeper, Member, MemberConfig, Message, Notice, ProducerConfig, StatusWriter,
     check_fleet_topics, create_fleet_topics,
 };
-use polygraph_models::Provider;
-use ulid::Ulid;
+use polygraph_models::{Engine, Provider};
 
 use crate::analyze;
 use crate::cli::{Connection, bytes, seconds};
-use crate::error::Result;
-use crate::publish::{config, spooled_shortfall, tell};
+use crate::error::{Error, Result};
+use crate::publish::{Announcer, config, spooled_shortfall, tell};
+use crate::service::metrics::Metrics;
 use audit::Audit;
+use exposition::{Exposition, Told};
 use keeper::Crew;
 use runner::{Places, Supervised};
 
@@ -74,6 +76,12 @@ pub struct Worker {
     /// What runs the networks: auto, cpu, cuda or tensorrt
     #[arg(long, default_value_t = Provider::Auto)]
     provider: Provider,
+    /// Tell Prometheus at http://ADDRESS:PORT/metrics how the worker is
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<SocketAddr>,
+    /// What Prometheus has to bring, 16 characters or more: env:NAME or file:PATH. Any address but a loopback one demands it
+    #[arg(long, value_name = "TOKEN", requires = "metrics")]
+    metrics_token: Option<String>,
     /// A worker that Kafka hasn't heard of for so long loses its streams
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds, hide_short_help = true)]
     session_timeout: Duration,
@@ -102,8 +110,16 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
 
     let places = Places::new(&options.allow_files, &options.allow_hosts)?;
     let runner = Box::new(Supervised::new(places, options.provider));
-    let audit = Audit::in_folder(&options.spool);
-    let crew = Arc::new(Crew::new(name.clone(), runner, Arc::clone(&courier), options.profile, audit, status));
+    let audit = Arc::new(Audit::in_folder(&options.spool));
+    let metrics = Arc::new(Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?);
+    let profile = options.profile;
+    let (heard, kept) = (Arc::clone(&metrics), Arc::clone(&audit));
+    let crew = Arc::new(Crew::new(name.clone(), runner, Arc::clone(&courier), profile, kept, status, heard));
+    let exposition = options.metrics.map(|listen| {
+        let told = Told { crew: Arc::downgrade(&crew), courier: Arc::downgrade(&courier), metrics, audit };
+        Exposition::start(listen, options.metrics_token.as_deref(), told, Engine::shared(options.provider)?)
+    });
+    let exposition = exposition.transpose()?;
     let (session, group) = (options.session_timeout, options.group.clone());
     let group = MemberConfig { session, group, ..MemberConfig::new(within(TOPICS), &name) };
     let mut member = Member::join(group, Arc::clone(&crew) as Arc<dyn Keeper>)?;
@@ -112,6 +128,7 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     // The others take over while the spool is emptied.
     member.leave();
     crew.end();
+    drop(exposition);
     drop(crew);
     if let Some(courier) = Arc::into_inner(courier) {
         let delivery = courier.finish(options.timeout);
@@ -138,8 +155,7 @@ fn work(member: &mut Member, news: &mut News) -> Result<()> {
 
 /// What the spool has to say concerns all streams of this worker: it is told as of a stream that has its name.
 struct News {
-    numbering: Numbering,
-    began: Instant,
+    teller: Announcer,
     news: mpsc::Receiver<Notice>,
     courier: Arc<Courier>,
     profile: Profile,
@@ -147,16 +163,12 @@ struct News {
 
 impl News {
     fn new(name: &str, news: mpsc::Receiver<Notice>, courier: Arc<Courier>, profile: Profile) -> Self {
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let epoch = Epoch::of_connection(Ulid::new().to_string(), u64::try_from(now_ns).unwrap_or(u64::MAX));
-        let numbering = Numbering::new(StreamId::new(name), epoch);
-        Self { numbering, began: Instant::now(), news, courier, profile }
+        Self { teller: Announcer::new(name), news, courier, profile }
     }
 
     fn tell(&mut self) {
-        let pts_ns = u64::try_from(self.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        for stream in self.news.try_iter().filter_map(|notice| notice.of_stream(pts_ns)) {
-            let event = self.numbering.stream(stream);
+        while let Ok(notice) = self.news.try_recv() {
+            let Some(event) = self.teller.event(&notice) else { continue };
             // A refusal is counted.
             drop(Message::of_event(&event, self.profile).and_then(|message| self.courier.send(&message)));
         }

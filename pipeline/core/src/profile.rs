@@ -10,6 +10,8 @@ mod dlstreamer;
 
 use std::{fmt, str::FromStr};
 
+use schemars::JsonSchema;
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::event::{Data, Kind};
@@ -17,14 +19,17 @@ use crate::record::Frame;
 use crate::results::Manipulation;
 
 /// How frames are written where events leave.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Profile {
     /// As in the schemas here.
     #[default]
     Polygraph,
     /// As `gvametaconvert` of Intel DL Streamer writes them.
+    #[serde(rename = "dlstreamer")]
     DlStreamer,
     /// As `nvmsgconv payload-type=1` of NVIDIA DeepStream writes them ("minimal", version 4.0).
+    #[serde(rename = "deepstream-minimal")]
     DeepStreamMinimal,
 }
 

@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use polygraph_core::profile::Profile;
 use polygraph_models::Provider;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,12 @@ pub struct Kafka {
     /// The folder of the spool, in which events wait for Kafka; default: `spool` in the store's folder.
     #[serde(default)]
     pub spool: Option<PathBuf>,
+    /// Most megabytes in the spool; when it is full the oldest frames are given up first, incidents last. Default: 1024.
+    #[serde(default)]
+    pub spool_mb: Option<u64>,
+    /// How frames are written for Kafka.
+    #[serde(default)]
+    pub profile: Profile,
     /// Further settings of librdkafka by its names, such as `"security.protocol"`. A value may be `env:NAME` or
     /// `file:PATH`.
     #[serde(default)]

@@ -5,13 +5,13 @@
 mod deepstream;
 mod events;
 mod evidence;
-mod gate;
+pub mod gate;
 mod incidents;
 mod openapi;
 mod page;
-mod problem;
+pub mod problem;
 mod streams;
-mod system;
+pub mod system;
 mod view;
 
 use std::fs::OpenOptions;

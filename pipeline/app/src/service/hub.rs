@@ -63,12 +63,20 @@ pub struct Before {
     pub full: bool,
 }
 
+/// The way to Kafka.
+pub struct Way {
+    /// Brings events there.
+    pub courier: Courier,
+    /// How frames are written for it.
+    pub profile: Profile,
+}
+
 /// The hub.
 pub struct Hub {
     remembered: Mutex<VecDeque<Arc<Said>>>,
     listeners: broadcast::Sender<Arc<Said>>,
     store: Store,
-    courier: Option<Courier>,
+    kafka: Option<Way>,
     guard: Guard,
     timelines: RwLock<BTreeMap<String, Arc<Mutex<Timeline>>>>,
     /// Incidents of all streams.
@@ -83,7 +91,7 @@ impl Hub {
     /// With its outputs.
     pub fn new(
         store: Store,
-        courier: Option<Courier>,
+        kafka: Option<Way>,
         guard: Guard,
         incidents: Incidents,
         faces: Option<Faces>,
@@ -91,7 +99,7 @@ impl Hub {
     ) -> Self {
         let (listeners, _) = broadcast::channel(BEHIND);
         let remembered = Mutex::default();
-        Self { remembered, listeners, store, courier, guard, timelines: RwLock::default(), incidents, faces, metrics }
+        Self { remembered, listeners, store, kafka, guard, timelines: RwLock::default(), incidents, faces, metrics }
     }
 
     /// The store.
@@ -101,13 +109,13 @@ impl Hub {
 
     /// What brings events to Kafka.
     pub fn courier(&self) -> Option<&Courier> {
-        self.courier.as_ref()
+        self.kafka.as_ref().map(|way| &way.courier)
     }
 
     /// The courier, to be finished; the store is written to its end.
     pub fn into_courier(self) -> Option<Courier> {
         drop(self.store);
-        self.courier
+        self.kafka.map(|way| way.courier)
     }
 
     /// The allow-list.
@@ -155,11 +163,11 @@ impl Hub {
         let line: Arc<str> = line.into();
         let kind = kind(&event.event_type).to_owned();
         self.metrics.event(&event.subject, &kind, delay);
-        if let Some(courier) = &self.courier
-            && let Ok(message) = Message::of_line(&line, Profile::Polygraph)
+        if let Some(way) = &self.kafka
+            && let Ok(message) = Message::of_line(&line, way.profile)
         {
             // What it refuses it has counted.
-            let _ = courier.send(&message);
+            let _ = way.courier.send(&message);
         }
         lock(&self.timeline_of(&event.subject)).take(event);
         self.incidents.take(event);

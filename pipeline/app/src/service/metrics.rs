@@ -61,8 +61,8 @@ pub struct Readings<'a> {
     pub networks: &'a [Network],
     /// How often each ran.
     pub runs: &'a std::collections::BTreeMap<String, u64>,
-    /// The embedded store.
-    pub store: &'a super::store::StoreCounts,
+    /// The embedded store, where there is one.
+    pub store: Option<&'a super::store::StoreCounts>,
     /// The way to Kafka, where there is one.
     pub delivery: Option<delivery::Account>,
 }
@@ -223,7 +223,9 @@ impl Metrics {
         let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
         self.read_streams(readings.streams);
         self.read_networks(readings);
-        self.read_store(readings.store);
+        if let Some(counts) = readings.store {
+            self.read_store(counts);
+        }
         if let Some((count, _)) = crate::analyze::complaints::take() {
             self.decoder_complaints.inc_by(count);
         }

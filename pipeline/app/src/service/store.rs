@@ -11,6 +11,8 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender, TrySendError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
+use ulid::Ulid;
+
 use crate::error::{Error, Result};
 
 /// Events on their way to the disk.
@@ -154,6 +156,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// A name that sorts behind the newest file's, even within its millisecond or when the clock was set back: the order of
+/// the names is that of the events.
+fn name_after(newest: Option<&PathBuf>) -> String {
+    let stem = newest.and_then(|file| file.file_stem()?.to_str()?.strip_prefix("events-"));
+    let newest = stem.and_then(|stem| Ulid::from_string(stem).ok());
+    let ulid = newest.and_then(|newest| newest.increment()).map_or_else(Ulid::new, |next| next.max(Ulid::new()));
+    format!("events-{ulid}.ndjson")
+}
+
 /// The writer's side.
 struct Files {
     folder: PathBuf,
@@ -178,11 +189,12 @@ impl Files {
 
     /// Begins a new file and removes those that are too many or too old.
     fn next(&mut self) -> std::io::Result<()> {
-        let name = format!("events-{}.ndjson", ulid::Ulid::new());
+        let old = files(&self.folder);
+        let name = name_after(old.last());
         self.file = Some(BufWriter::new(File::create_new(self.folder.join(name))?));
         self.size = 0;
         let mut kept = 0;
-        for file in files(&self.folder).into_iter().rev().skip(1) {
+        for file in old.into_iter().rev() {
             let Ok(metadata) = fs::metadata(&file) else { continue };
             let age = metadata.modified().ok().and_then(|then| SystemTime::now().duration_since(then).ok());
             let full = kept + metadata.len() + self.file_bytes() > self.max_bytes;
@@ -262,6 +274,19 @@ mod tests {
         assert_eq!(after(47, Some(99), 100), Some((lines(48..60), false, false)));
         assert_eq!(after(59, None, 5), Some((vec![], false, false)));
         assert_eq!(after(99, None, 5), None);
+    }
+
+    #[test]
+    fn a_file_sorts_behind_those_of_its_millisecond_and_of_the_future() {
+        let folder = tempfile::tempdir().unwrap();
+        let newest = folder.path().join("events-7ZZZZZZZZZZZZZZZZZZZZZZZZY.ndjson");
+        fs::write(&newest, "before\n").unwrap();
+        let store = Store::open(folder.path(), 1 << 30, Duration::from_secs(3600)).unwrap();
+        store.take(line(0));
+        drop(store);
+        let files = files(folder.path());
+        assert_eq!(files[0], newest);
+        assert!(fs::read_to_string(&files[1]).unwrap().contains("frame/0/0"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,13 +20,14 @@ const MOST: u64 = 64 << 20;
 /// The file, one JSON object a line.
 pub struct Audit {
     path: PathBuf,
+    kept: AtomicU64,
     /// Events that found no room, and whether that was told.
     lost: Mutex<u64>,
 }
 
 impl Audit {
     pub fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join(FILE), lost: Mutex::new(0) }
+        Self { path: folder.join(FILE), kept: AtomicU64::new(0), lost: Mutex::new(0) }
     }
 
     /// Keeps an event that may not be sent any more.
@@ -36,7 +38,14 @@ impl Audit {
                 eprintln!("polygraph: {}: {error}", self.path.display());
             }
             *lost += 1;
+        } else {
+            self.kept.fetch_add(1, Relaxed);
         }
+    }
+
+    /// Events in it, and events that found no room there.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.kept.load(Relaxed), *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn append(&self, generation: u64, event: &Event) -> std::io::Result<()> {

@@ -13,6 +13,8 @@ use polygraph_delivery::{Courier, Keeper, StatusWriter, Stop};
 use super::audit::Audit;
 use super::gate::Gate;
 use super::runner::{Listener, Run, Runner};
+use crate::service::{hub::kind, metrics::Metrics};
+use crate::supervise;
 
 /// How long streams may take to stop before others run them: a hand-over is over within five seconds.
 const STOP: Duration = Duration::from_secs(3);
@@ -27,6 +29,7 @@ pub struct Crew {
     profile: Profile,
     audit: Arc<Audit>,
     status: Arc<StatusWriter>,
+    metrics: Arc<Metrics>,
     runs: Mutex<BTreeMap<String, Running>>,
 }
 
@@ -42,6 +45,7 @@ struct Voice {
     generation: u64,
     gate: Gate,
     status: Arc<StatusWriter>,
+    metrics: Arc<Metrics>,
 }
 
 impl Voice {
@@ -57,7 +61,8 @@ impl Voice {
 }
 
 impl Listener for Voice {
-    fn event(&self, event: &Event) {
+    fn event(&self, event: &Event, delay: Option<Duration>) {
+        self.metrics.event(&self.stream, kind(&event.event_type), delay);
         self.gate.event(event);
     }
 
@@ -75,11 +80,11 @@ impl Crew {
         runner: Box<dyn Runner>,
         courier: Arc<Courier>,
         profile: Profile,
-        audit: Audit,
+        audit: Arc<Audit>,
         status: StatusWriter,
+        metrics: Arc<Metrics>,
     ) -> Self {
-        let (audit, status) = (Arc::new(audit), Arc::new(status));
-        Self { name, runner, courier, profile, audit, status, runs: Mutex::default() }
+        Self { name, runner, courier, profile, audit, status: Arc::new(status), metrics, runs: Mutex::default() }
     }
 
     fn runs(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
@@ -89,7 +94,13 @@ impl Crew {
     fn voice(&self, stream: &str, generation: u64) -> Arc<Voice> {
         let gate = Gate::new(generation, self.profile, Arc::clone(&self.courier), Arc::clone(&self.audit));
         let status = Arc::clone(&self.status);
-        Arc::new(Voice { worker: self.name.clone(), stream: stream.to_owned(), generation, gate, status })
+        let metrics = Arc::clone(&self.metrics);
+        Arc::new(Voice { worker: self.name.clone(), stream: stream.to_owned(), generation, gate, status, metrics })
+    }
+
+    /// How each of its streams is.
+    pub fn statuses(&self) -> Vec<(String, supervise::Status)> {
+        self.runs().iter().map(|(stream, running)| (stream.clone(), running.run.status())).collect()
     }
 
     /// Waits for the last word.
@@ -142,6 +153,7 @@ impl Keeper for Crew {
             }
             // A run that takes longer says the rest to nobody but the audit file.
             voice.gate.fence();
+            self.metrics.forget(&voice.stream);
         }
         if why == Stop::HandedOver {
             self.status.flush(WORD);

@@ -15,8 +15,8 @@ use crate::{analyze, supervise};
 
 /// Hears what a stream has to say; never waits.
 pub trait Listener: Send + Sync + 'static {
-    /// An event, in order.
-    fn event(&self, event: &Event);
+    /// An event, in order; `delay` as for [`supervise::Sink::event`].
+    fn event(&self, event: &Event, delay: Option<Duration>);
     /// It is in another state.
     fn state(&self, state: &str, reason: Option<&str>);
 }
@@ -32,6 +32,8 @@ pub trait Runner: Send + Sync {
 
 /// A stream that runs.
 pub trait Run: Send {
+    /// How it is.
+    fn status(&self) -> supervise::Status;
     /// Begins to stop it, and doesn't wait.
     fn ask_to_stop(&self);
     /// Waits until its last event is out, at most so long.
@@ -135,6 +137,10 @@ impl Runner for Supervised {
 }
 
 impl Run for supervise::Stream {
+    fn status(&self) -> supervise::Status {
+        supervise::Stream::status(self)
+    }
+
     fn ask_to_stop(&self) {
         supervise::Stream::ask_to_stop(self);
     }
@@ -152,8 +158,8 @@ struct Ear {
 }
 
 impl supervise::Sink for Ear {
-    fn event(&self, event: &Event, _delay: Option<Duration>) {
-        self.listener.event(event);
+    fn event(&self, event: &Event, delay: Option<Duration>) {
+        self.listener.event(event, delay);
     }
 
     fn state(&self, _stream: &StreamId, status: &supervise::Status) {

@@ -42,6 +42,9 @@ pub(super) fn whole(config: &Config) -> Vec<String> {
         wrong.push("store: max_mb and max_days are at least 1".into());
     }
     if let Some(kafka) = &config.kafka {
+        if kafka.spool_mb == Some(0) {
+            wrong.push("kafka.spool_mb: at least 1".into());
+        }
         let mut producer = polygraph_delivery::ProducerConfig::new(&kafka.brokers, std::time::Duration::from_secs(60));
         producer.settings = kafka.settings.clone();
         if let Err(why) = producer.validate() {

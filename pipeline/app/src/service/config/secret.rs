@@ -11,6 +11,12 @@ use serde::{Deserialize, Serialize, Serializer};
 #[serde(transparent)]
 pub struct Secret(String);
 
+impl From<String> for Secret {
+    fn from(written: String) -> Self {
+        Self(written)
+    }
+}
+
 impl Secret {
     /// Its value now.
     ///

@@ -174,7 +174,11 @@ fn changes(method: &Method) -> bool {
     !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS)
 }
 
-fn admit(gate: &Gate, request: &Request, address: IpAddr) -> Result<Caller, Problem> {
+/// Whether a request is answered, and to whom.
+///
+/// # Errors
+/// What is answered instead.
+pub fn admit(gate: &Gate, request: &Request, address: IpAddr) -> Result<Caller, Problem> {
     if !gate.has_room(address, Instant::now()) {
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many requests; come back in a second"));
     }

@@ -20,6 +20,10 @@ use crate::service::metrics::Readings;
 use crate::service::processes::wire::Network;
 use crate::service::streams::Changed;
 
+/// What `/metrics` says it is: Prometheus' text exposition format.
+pub const EXPOSITION: [(header::HeaderName, &str); 1] =
+    [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+
 /// The process lives and answers.
 pub async fn health() -> &'static str {
     "ok\n"
@@ -61,12 +65,11 @@ pub async fn metrics(State(app): Shared) -> Result<Response, Problem> {
     let text = spawn_blocking(move || {
         let streams: Vec<_> = app.streams.all().into_iter().map(|(config, _, status)| (config.id, status)).collect();
         let (networks, runs) = networks(&app);
-        let (store, delivery) = (app.hub.store().counts(), app.hub.courier().map(Account::of));
+        let (store, delivery) = (Some(app.hub.store().counts()), app.hub.courier().map(Account::of));
         app.hub.metrics.text(&Readings { streams: &streams, networks: &networks, runs: &runs, store, delivery })
     })
     .await?;
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    Ok((kind, text.map_err(Problem::failed)?).into_response())
+    Ok((EXPOSITION, text.map_err(Problem::failed)?).into_response())
 }
 
 /// The networks' cards: what each is, how good it is, its licence.
