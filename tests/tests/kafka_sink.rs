@@ -11,7 +11,10 @@ use std::process::{Command, Stdio};
 use polygraph_tests::broker::{Broker, nobody};
 use polygraph_tests::consumer::consume;
 use polygraph_tests::media;
-use polygraph_tests::sink::{STREAMS, await_line, frames, streams, with_our_elements};
+use polygraph_tests::sink::{account, await_line, streams, with_our_elements};
+
+/// Four seconds.
+const FRAMES: usize = 100;
 
 #[test]
 fn files_that_are_over_at_once_end_without_a_broker() {
@@ -33,24 +36,20 @@ fn files_that_are_over_at_once_end_without_a_broker() {
 
 #[test]
 fn kafka_outage_live_pictures_go_on_and_every_event_arrives() {
-    let (calm, rough) = (Broker::start(), Broker::start());
-    let clip = media::original("carphone_pristine.mp4");
+    let rough = Broker::start();
     let folder = tempfile::tempdir().unwrap();
+    let (clip, spools) = (folder.path().join("clip.mp4"), folder.path().join("spools"));
+    media::ffmpeg(
+        &format!("-i {{carphone_pristine.mp4}} -r 25 -frames:v {FRAMES} -an -c:v libx264 -preset ultrafast"),
+        &clip,
+    );
     // From before the start until all streams have ended.
     rough.pause();
-    let mut outage = streams(&clip, &rough, &folder.path().join("rough"));
+    let mut outage = streams(&clip, &rough, &spools);
     await_line(&mut outage, "Got EOS");
     rough.resume();
-    // What is spooled is sent before the control begins: together they would cost it pictures on two cores.
     assert!(outage.wait().unwrap().success());
-    let mut control = streams(&clip, &calm, &folder.path().join("calm"));
-    assert!(control.wait().unwrap().success());
-    let (rough, calm) = (frames(&rough), frames(&calm));
-    assert_eq!((rough.len(), calm.len()), (STREAMS, STREAMS));
-    for (stream, seen) in &calm {
-        let (delivered, wanted) = (rough[stream].len() as f64, seen.len() as f64);
-        assert!((delivered / wanted - 1.0).abs() <= 0.02, "{stream}: {delivered} of {wanted} frames");
-    }
+    account(&rough, &spools, FRAMES);
 }
 
 /// Records of equal length in a file, as a recorder of `application/x-polygraph` buffers would leave them.
