@@ -332,7 +332,12 @@ impl Cluster {
 
 /// An address at which nobody listens.
 pub fn nobody() -> String {
-    format!("127.0.0.1:{}", free_ports()[0])
+    format!("127.0.0.1:{}", free_port())
+}
+
+/// A port that nobody listens on; somebody else may take it first.
+pub fn free_port() -> u16 {
+    free_ports()[0]
 }
 
 fn free_ports() -> [u16; 3] {

@@ -11,11 +11,12 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use polygraph_tests::broker::Cluster;
+use polygraph_tests::broker::{Cluster, free_port};
 use polygraph_tests::command::polygraph;
 use polygraph_tests::consumer::{Received, consume};
 use polygraph_tests::line::Line;
 use polygraph_tests::media;
+use polygraph_tests::service::get;
 use serde_json::Value;
 
 /// A fleet that takes longer hangs.
@@ -37,7 +38,7 @@ struct Plan {
 struct Worker(Child);
 
 impl Worker {
-    fn start(mut command: Command, brokers: &str, folder: &Path, name: &str, session_s: u64) -> Self {
+    fn start(mut command: Command, brokers: &str, folder: &Path, name: &str, session_s: u64, more: &[&str]) -> Self {
         let media = media::original("carphone_pristine.mp4").parent().unwrap().to_owned();
         let worker = command
             .args(["worker", "--kafka", brokers, "--name", name, "--kafka-timeout", "60"])
@@ -46,6 +47,7 @@ impl Worker {
             .arg(folder.join(name))
             .arg("--allow-files")
             .arg(media)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn();
@@ -173,6 +175,24 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(free).collect()
 }
 
+/// What a worker tells Prometheus: how many streams it has, and that some of what they found is acknowledged.
+fn assert_tells(address: &str, streams: usize) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = get(address, "/metrics").text();
+        let running = text.lines().filter(|line| line.contains("state=\"running\"} 1")).count();
+        let acknowledged = text.lines().any(|line| {
+            let value = line.strip_prefix("polygraph_delivery_acknowledged_total{topic=\"polygraph.frames\"} ");
+            value.is_some_and(|value| value != "0")
+        });
+        if text.contains(&format!("polygraph_worker_streams {streams}\n")) && running == streams && acknowledged {
+            return;
+        }
+        assert!(Instant::now() < deadline, "{text}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
 /// As Kafka's clients hash keys.
 fn murmur2(key: &[u8]) -> u32 {
     const M: u32 = 0x5bd1_e995;
@@ -202,11 +222,15 @@ fn rough_day(plan: &Plan) {
     for stream in names(count) {
         streams(&near, &[&["set", &stream, &clip], &more[..]].concat());
     }
-    let plain = |name: &str| Worker::start(Command::new(polygraph()), &near, folder.path(), name, session_s);
-    let mut crew: BTreeMap<String, Worker> =
-        (1..workers).map(|n| format!("w{n}")).map(|n| (n.clone(), plain(&n))).collect();
-    let lonely = Worker::start(line.command(&polygraph()), &far, folder.path(), "far", session_s);
-    await_running(&near, count, |who| who.len() == workers);
+    let plain = |name: &str| Worker::start(Command::new(polygraph()), &near, folder.path(), name, session_s, &[]);
+    let told = format!("127.0.0.1:{}", free_port());
+    let heard = ["--metrics", &told];
+    let w2 = Worker::start(Command::new(polygraph()), &near, folder.path(), "w2", session_s, &heard);
+    let mut crew = BTreeMap::from([("w1".to_owned(), plain("w1")), ("w2".to_owned(), w2)]);
+    let lonely = Worker::start(line.command(&polygraph()), &far, folder.path(), "far", session_s, &[]);
+    let running = await_running(&near, count, |who| who.len() == workers);
+    let of_w2 = running.values().filter(|worker| *worker == "w2").count();
+    assert_tells(&told, of_w2);
     let began = now_s();
 
     let killed = now_s();

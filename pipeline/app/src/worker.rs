@@ -124,7 +124,7 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     let group = MemberConfig { session, group, ..MemberConfig::new(within(TOPICS), &name) };
     let mut member = Member::join(group, Arc::clone(&crew) as Arc<dyn Keeper>)?;
     eprintln!("polygraph: worker {name} shares the streams of group {}", options.group);
-    let ended = work(&mut member, &mut News::new(&name, news, Arc::clone(&courier), options.profile));
+    let ended = work(&mut member, &crew, &mut News::new(&name, news, Arc::clone(&courier), options.profile));
     // The others take over while the spool is emptied.
     member.leave();
     crew.end();
@@ -139,11 +139,12 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     ended.map(|()| ExitCode::SUCCESS)
 }
 
-fn work(member: &mut Member, news: &mut News) -> Result<()> {
+fn work(member: &mut Member, crew: &Crew, news: &mut News) -> Result<()> {
     let mut spoken: Option<(Instant, String)> = None;
     while !analyze::interrupted() {
         member.turn(TURN)?;
         news.tell();
+        crew.heal();
         let Some(error) = member.last_error() else { continue };
         if spoken.as_ref().is_none_or(|(when, what)| *what != error && when.elapsed() > REMINDER) {
             eprintln!("polygraph: Kafka: {error}");

@@ -15,10 +15,12 @@
 
 mod board;
 mod member;
+mod status;
 mod table;
 
-pub use board::{Board, StatusWriter, Wish};
+pub use board::{Board, Wish};
 pub use member::{Keeper, Member, MemberConfig, Stop};
+pub use status::StatusWriter;
 
 /// The topic of wanted streams, compacted.
 pub const DESIRED: &str = "polygraph.desired";

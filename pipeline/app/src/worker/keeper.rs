@@ -103,6 +103,11 @@ impl Crew {
         self.runs().iter().map(|(stream, running)| (stream.clone(), running.run.status())).collect()
     }
 
+    /// Sees to it that what it says is heard.
+    pub fn heal(&self) {
+        self.status.heal();
+    }
+
     /// Waits for the last word.
     pub fn end(&self) {
         self.status.flush(WORD);

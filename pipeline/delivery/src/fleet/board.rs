@@ -10,14 +10,14 @@ use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel}
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message as _};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use rdkafka::{Offset, TopicPartitionList};
 use serde::Deserialize;
 
 use super::{DESIRED, STATUS};
 use crate::config::ProducerConfig;
 use crate::error::{Error, Result};
-use crate::ledger::{Ledger, Reports, reason};
+use crate::ledger::{Ledger, reason};
 use crate::settings;
 
 /// As Java's clients do by default, so that a stream is in one partition whoever writes its record.
@@ -174,7 +174,7 @@ impl ClientContext for Quiet {
 
 impl ConsumerContext for Quiet {}
 
-fn writer_settings(config: &ProducerConfig) -> Result<ClientConfig> {
+pub(super) fn writer_settings(config: &ProducerConfig) -> Result<ClientConfig> {
     let mut client = config.client()?;
     client.set(PARTITIONER.0, PARTITIONER.1);
     client.set("linger.ms", "5");
@@ -233,38 +233,5 @@ impl Writer {
         let told = self.told.recv_timeout(self.timeout + Duration::from_secs(1));
         let told = told.unwrap_or(Err(KafkaError::MessageProduction(RDKafkaErrorCode::MessageTimedOut)));
         told.map_err(|error| failed(reason(&error)))
-    }
-}
-
-/// Writes how streams are; nobody waits for it.
-pub struct StatusWriter {
-    producer: ThreadedProducer<Reports>,
-}
-
-impl StatusWriter {
-    /// Starts to connect, in the background.
-    ///
-    /// # Errors
-    /// What [`ProducerConfig::validate`] finds, and settings that librdkafka does not know.
-    pub fn start(config: &ProducerConfig) -> Result<Self> {
-        let client = writer_settings(config)?;
-        let producer = ThreadedProducer::from_config_and_context(&client, Reports(Arc::default()))
-            .map_err(|error| settings::refused(&client, &error))?;
-        Ok(Self { producer })
-    }
-
-    /// Says how a stream is. What can't be sent is given up: the next status says more.
-    pub fn write(&self, stream: &str, record: &[u8]) {
-        drop(self.producer.send(BaseRecord::to(STATUS).key(stream).payload(record)));
-    }
-
-    /// Gives up what has not been sent: it was true of an assignment that is lost.
-    pub fn forget(&self) {
-        self.producer.purge(PurgeConfig::default().queue().inflight());
-    }
-
-    /// Waits for what is under way, at most so long.
-    pub fn flush(&self, timeout: Duration) {
-        drop(self.producer.flush(timeout));
     }
 }
