@@ -19,7 +19,7 @@ use std::{
     thread,
 };
 
-pub use network::{CHECKOUT, Identity, Network};
+pub use network::{CHECKOUT, Identity, Network, Usage};
 pub use provider::{Placement, Provider, ProviderReport};
 pub(crate) use session::{builder, from_bytes};
 
@@ -159,6 +159,11 @@ impl Engine {
     /// How often each network loaded so far was run, by card: see [`Network::runs`].
     pub fn runs(&self) -> BTreeMap<String, u64> {
         lock(&self.networks).iter().map(|(card, network)| (card.clone(), network.runs())).collect()
+    }
+
+    /// What each network loaded so far has cost, by card.
+    pub fn usage(&self) -> BTreeMap<String, Usage> {
+        lock(&self.networks).iter().map(|(card, network)| (card.clone(), network.usage())).collect()
     }
 
     /// Asked-for and actual provider and node counts of every network loaded so far, by card.

@@ -19,6 +19,6 @@ pub mod voice;
 
 pub use card::{Card, card, cards};
 pub use check::check;
-pub use engine::{Engine, EngineConfig, Identity, Network, Placement, Provider, ProviderReport};
+pub use engine::{Engine, EngineConfig, Identity, Network, Placement, Provider, ProviderReport, Usage};
 pub use error::{Error, Result};
 pub use store::Store;

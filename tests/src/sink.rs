@@ -78,9 +78,27 @@ pub fn account(broker: &Broker, spools: &Path) -> usize {
         let last = seen.last().copied().unwrap_or_default();
         let made: BTreeSet<_> = looked_at[stream].range(..=last).copied().collect();
         println!("{stream}: {} frames, {} pictures were looked at", seen.len(), looked_at[stream].len());
-        assert!(made == *seen, "{stream}: {:?} differ", made.symmetric_difference(seen));
+        let differ: Vec<_> = made.symmetric_difference(seen).collect();
+        assert!(differ.is_empty(), "{stream}: {differ:?} differ; {}", trace(broker, spools));
     }
     seen.values().map(BTreeSet::len).sum()
+}
+
+/// What the sinks complained of, and what became dead letters.
+fn trace(broker: &Broker, spools: &Path) -> String {
+    let log = fs::read_to_string(log(spools)).expect("the log of the streams");
+    let complaints: Vec<_> = log.lines().filter(|line| line.contains("polykafkasink")).collect();
+    let dead = consume(&broker.address(), "polygraph.deadletter");
+    let dead: Vec<_> = dead.iter().map(|letter| (&letter.headers["ce_id"], &letter.headers)).collect();
+    let told = consume(&broker.address(), "polygraph.streams");
+    let told: Vec<_> = told.iter().map(|event| format!("{} {}", event.headers["ce_id"], event.payload)).collect();
+    let frames = consume(&broker.address(), "polygraph.frames");
+    let frames: Vec<_> = frames
+        .iter()
+        .take(40)
+        .map(|event| format!("{}/{} {}", event.partition, event.offset, event.headers["ce_id"]))
+        .collect();
+    format!("{complaints:#?} {dead:#?} {told:#?} {frames:#?}")
 }
 
 /// The times of each stream's frames. Repeats are gone; order and contents are checked.

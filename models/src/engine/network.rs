@@ -5,10 +5,11 @@ use std::{
     fmt,
     path::PathBuf,
     sync::atomic::{AtomicU64, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use ort::{environment::Environment, session::Session};
+use serde::{Deserialize, Serialize};
 
 use super::{
     pool::{Pool, Refusal},
@@ -39,6 +40,16 @@ pub struct Identity {
     pub provider: &'static str,
 }
 
+/// What a network has cost so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// How often it ran.
+    pub runs: u64,
+    /// How long its sessions were in use, in nanoseconds: its input's preparation and its output's reading included where
+    /// they are done with the session in hand.
+    pub busy_ns: u64,
+}
+
 /// A loaded network with its worker sessions.
 pub struct Network {
     card: &'static Card,
@@ -49,6 +60,7 @@ pub struct Network {
     store: Store,
     pool: Pool<Session>,
     runs: AtomicU64,
+    busy_ns: AtomicU64,
 }
 
 impl fmt::Debug for Network {
@@ -115,6 +127,7 @@ impl Network {
             store: store.clone(),
             pool: Pool::new(first, limit),
             runs: AtomicU64::new(0),
+            busy_ns: AtomicU64::new(0),
         })
     }
 
@@ -159,7 +172,15 @@ impl Network {
             Refusal::Make(error) => error,
         })?;
         self.runs.fetch_add(1, Ordering::Relaxed);
-        call(&mut worker)
+        let began = Instant::now();
+        let result = call(&mut worker);
+        self.busy_ns.fetch_add(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        result
+    }
+
+    /// What it has cost so far.
+    pub fn usage(&self) -> Usage {
+        Usage { runs: self.runs(), busy_ns: self.busy_ns.load(Ordering::Relaxed) }
     }
 
     /// How often [`Network::run`] handed a session out so far: what the bench holds against the card's rates.

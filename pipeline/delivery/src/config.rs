@@ -10,8 +10,16 @@ use rdkafka::ClientConfig;
 use crate::error::{Error, Result};
 use crate::settings;
 
-/// A producer that gives up a message may go on with the next: that one is counted, and can be replayed.
-const FIXED: [(&str, &str); 1] = [("enable.gapless.guarantee", "false")];
+/// Never otherwise.
+const FIXED: [(&str, &str); 2] = [
+    // A producer that gives up a message may go on with the next: that one is counted, and can be replayed.
+    ("enable.gapless.guarantee", "false"),
+    // With more, librdkafka takes a request that failed for stored when the next one succeeds: a broker, it reckons, would
+    // have refused the gap. One that has heard nothing of this producer yet takes any sequence number, so that the first
+    // records after a topic was made were lost and reported as stored (confluentinc/librdkafka#2501 shows the same). And
+    // without idempotence a message that is sent again would come after later ones.
+    ("max.in.flight.requests.per.connection", "1"),
+];
 
 /// Set otherwise than librdkafka does, unless the user says more.
 const DEFAULTS: [(&str, &str); 10] = [
@@ -93,10 +101,6 @@ impl ProducerConfig {
         for (name, value) in &self.settings {
             client.set(name, settings::resolve(name, value)?);
         }
-        if client.get("enable.idempotence") == Some("false") {
-            // Else a message that is sent again comes after later ones.
-            client.set("max.in.flight.requests.per.connection", "1");
-        }
         for (name, value) in FIXED {
             client.set(name, value);
         }
@@ -125,13 +129,8 @@ impl fmt::Debug for ProducerConfig {
 }
 
 fn is_fixed(name: &str) -> bool {
-    const OWN: [&str; 5] = [
-        "bootstrap.servers",
-        "metadata.broker.list",
-        "message.timeout.ms",
-        "delivery.timeout.ms",
-        "max.in.flight.requests.per.connection",
-    ];
+    const OWN: [&str; 5] =
+        ["bootstrap.servers", "metadata.broker.list", "message.timeout.ms", "delivery.timeout.ms", "max.in.flight"];
     FIXED.iter().any(|(fixed, _)| *fixed == name) || OWN.contains(&name)
 }
 

@@ -224,15 +224,17 @@ fn attempt(admin: &AdminClient<Reports>, ledger: &Ledger) -> Result<(), Failure>
         Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => Ok(()),
         Err((
             topic,
-            code @ (RDKafkaErrorCode::NotController
-            | RDKafkaErrorCode::RequestTimedOut
-            | RDKafkaErrorCode::OperationTimedOut
-            // A cluster that is starting has too few brokers for its own default.
-            | RDKafkaErrorCode::InvalidReplicationFactor),
-        )) => Err(Failure::Again(Some(format!("the Kafka topic {topic} can't be made yet: {code}")))),
-        Err((topic, code)) => Err(Failure::Final(format!(
+            code @ (RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+            | RDKafkaErrorCode::PolicyViolation
+            | RDKafkaErrorCode::InvalidTopic
+            | RDKafkaErrorCode::InvalidConfig
+            | RDKafkaErrorCode::UnsupportedVersion),
+        )) => Err(Failure::Final(format!(
             "the Kafka topic {topic} can't be made ({code}): make it by hand, or let this client make topics"
         ))),
+        // Such as a cluster that is starting: it has too few brokers for its own default, or no controller.
+        Err((topic, code)) => Err(Failure::Again(Some(format!("the Kafka topic {topic} can't be made yet: {code}")))),
     })
 }
 

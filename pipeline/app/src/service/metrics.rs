@@ -6,11 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use polygraph_core::supervision::State;
+use polygraph_models::Usage;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{
-    Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder,
+    CounterVec, Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 
 use super::processes::wire::Network;
@@ -41,6 +42,7 @@ pub struct Metrics {
     network: IntGaugeVec,
     nodes: IntGaugeVec,
     runs: IntCounterVec,
+    busy: CounterVec,
     store_events: IntCounterVec,
     store_bytes: IntGauge,
     store_waiting: IntGauge,
@@ -59,8 +61,8 @@ pub struct Readings<'a> {
     pub streams: &'a [(String, Status)],
     /// Networks that are loaded.
     pub networks: &'a [Network],
-    /// How often each ran.
-    pub runs: &'a std::collections::BTreeMap<String, u64>,
+    /// What each has cost.
+    pub usage: &'a std::collections::BTreeMap<String, Usage>,
     /// The embedded store, where there is one.
     pub store: Option<&'a super::store::StoreCounts>,
     /// The way to Kafka, where there is one.
@@ -151,6 +153,11 @@ impl Metrics {
                 &["network", "provider"],
             )?,
             runs: add.counters("polygraph_network_runs_total", "How often a network ran", &["network"])?,
+            busy: add.float_counters(
+                "polygraph_network_run_seconds_total",
+                "How long a network's sessions were in use: by the number of runs, the time of one",
+                &["network"],
+            )?,
             store_events: add.counters(
                 "polygraph_store_events_total",
                 "Events that went to the embedded store, by fate",
@@ -272,6 +279,7 @@ impl Metrics {
         self.network.reset();
         self.nodes.reset();
         self.runs.reset();
+        self.busy.reset();
         for report in readings.networks {
             let fell_back = if report.fell_back.is_some() { "true" } else { "false" };
             let labels = [report.network.as_str(), report.asked.as_str(), report.actual.as_str(), fell_back];
@@ -281,8 +289,9 @@ impl Metrics {
                 self.nodes.with_label_values(&labels).set(i64::try_from(*nodes).unwrap_or(i64::MAX));
             }
         }
-        for (network, runs) in readings.runs {
-            self.runs.with_label_values(&[network]).inc_by(*runs);
+        for (network, usage) in readings.usage {
+            self.runs.with_label_values(&[network]).inc_by(usage.runs);
+            self.busy.with_label_values(&[network]).inc_by(usage.busy_ns as f64 / 1e9);
         }
     }
 
@@ -309,6 +318,10 @@ impl Add<'_> {
 
     fn counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
         self.register(IntCounterVec::new(Opts::new(name, help), labels)?)
+    }
+
+    fn float_counters(&self, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<CounterVec> {
+        self.register(CounterVec::new(Opts::new(name, help), labels)?)
     }
 
     fn counter(&self, name: &str, help: &str) -> prometheus::Result<IntCounter> {

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant, SystemTime};
 use polygraph_core::event::{Event, StreamId};
 use polygraph_core::load::Rates;
 use polygraph_core::supervision::State;
+use polygraph_models::Usage;
 
 use super::config::StreamConfig;
 use super::hub::Hub;
@@ -55,7 +56,7 @@ struct Inner {
     /// Streams that are told to stop, and who waits for that.
     leaving: BTreeMap<String, Sender<()>>,
     networks: Vec<Network>,
-    runs: BTreeMap<String, u64>,
+    usage: BTreeMap<String, Usage>,
     lost: u64,
     ending: bool,
 }
@@ -134,15 +135,18 @@ impl Processes {
         self.workers.iter().map(view).collect()
     }
 
-    /// Networks that are loaded in any of them, each once, and how often each ran in all of them.
-    pub fn networks(&self) -> (Vec<Network>, BTreeMap<String, u64>) {
-        let (mut networks, mut runs) = (BTreeMap::new(), BTreeMap::new());
+    /// Networks that are loaded in any of them, each once, and what each has cost in all of them.
+    pub fn networks(&self) -> (Vec<Network>, BTreeMap<String, Usage>) {
+        let (mut networks, mut sum) = (BTreeMap::new(), BTreeMap::<_, Usage>::new());
         for worker in &self.workers {
             let inner = worker.lock();
             networks.extend(inner.networks.iter().map(|network| (network.network.clone(), network.clone())));
-            inner.runs.iter().for_each(|(network, count)| *runs.entry(network.clone()).or_default() += count);
+            for (network, usage) in &inner.usage {
+                let sum = sum.entry(network.clone()).or_default();
+                (sum.runs, sum.busy_ns) = (sum.runs + usage.runs, sum.busy_ns + usage.busy_ns);
+            }
         }
-        (networks.into_values().collect(), runs)
+        (networks.into_values().collect(), sum)
     }
 
     /// Ends them; each stops its streams first.
@@ -291,9 +295,9 @@ impl Worker {
                 }
                 self.news.notify_all();
             }
-            Report::Alive { networks, runs, lost } => {
+            Report::Alive { networks, usage, lost } => {
                 let mut inner = self.lock();
-                (inner.networks, inner.runs, inner.lost) = (networks, runs, lost);
+                (inner.networks, inner.usage, inner.lost) = (networks, usage, lost);
             }
         }
     }

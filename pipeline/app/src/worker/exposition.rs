@@ -129,8 +129,8 @@ impl Teller {
         };
         let streams = crew.statuses();
         let networks: Vec<_> = self.engine.reports().into_iter().map(Network::from).collect();
-        let (runs, delivery) = (self.engine.runs(), Some(Account::of(&courier)));
-        let readings = Readings { streams: &streams, networks: &networks, runs: &runs, store: None, delivery };
+        let (usage, delivery) = (self.engine.usage(), Some(Account::of(&courier)));
+        let readings = Readings { streams: &streams, networks: &networks, usage: &usage, store: None, delivery };
         let mut text = self.told.metrics.text(&readings)?;
         prometheus::TextEncoder::new().encode_utf8(&self.own(streams.len())?, &mut text)?;
         Ok(text)

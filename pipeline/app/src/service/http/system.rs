@@ -9,6 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use polygraph_models::Usage;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -42,11 +43,11 @@ pub struct Ready {
     lost_events: u64,
 }
 
-/// Loaded networks, and how often each ran: here, or in the worker processes.
-fn networks(app: &App) -> (Vec<Network>, BTreeMap<String, u64>) {
+/// Loaded networks, and what each has cost: here, or in the worker processes.
+fn networks(app: &App) -> (Vec<Network>, BTreeMap<String, Usage>) {
     match app.streams.processes() {
         Some(processes) => processes.networks(),
-        None => (app.engine.reports().into_iter().map(Network::from).collect(), app.engine.runs()),
+        None => (app.engine.reports().into_iter().map(Network::from).collect(), app.engine.usage()),
     }
 }
 
@@ -64,9 +65,9 @@ pub async fn ready(State(app): Shared) -> (StatusCode, Json<Ready>) {
 pub async fn metrics(State(app): Shared) -> Result<Response, Problem> {
     let text = spawn_blocking(move || {
         let streams: Vec<_> = app.streams.all().into_iter().map(|(config, _, status)| (config.id, status)).collect();
-        let (networks, runs) = networks(&app);
+        let (networks, usage) = networks(&app);
         let (store, delivery) = (Some(app.hub.store().counts()), app.hub.courier().map(Account::of));
-        app.hub.metrics.text(&Readings { streams: &streams, networks: &networks, runs: &runs, store, delivery })
+        app.hub.metrics.text(&Readings { streams: &streams, networks: &networks, usage: &usage, store, delivery })
     })
     .await?;
     Ok((EXPOSITION, text.map_err(Problem::failed)?).into_response())
@@ -84,7 +85,8 @@ pub async fn system(State(app): Shared) -> Result<Json<Value>, Problem> {
 }
 
 fn read(app: &Arc<App>) -> Value {
-    let (networks, runs) = networks(app);
+    let (networks, usage) = networks(app);
+    let runs: BTreeMap<_, _> = usage.into_iter().map(|(network, usage)| (network, usage.runs)).collect();
     let counts = app.hub.store().counts();
     let kafka = app.hub.courier().map(|courier| {
         let (sum, lag) = (courier.tallies().sum(), courier.lag());

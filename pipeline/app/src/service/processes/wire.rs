@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use polygraph_core::accounting::Counters;
 use polygraph_core::supervision::State;
+use polygraph_models::Usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +58,8 @@ pub enum Report {
     Alive {
         /// Loaded networks.
         networks: Vec<Network>,
-        /// How often each ran.
-        runs: BTreeMap<String, u64>,
+        /// What each has cost.
+        usage: BTreeMap<String, Usage>,
         /// Reports that found no room on their way.
         lost: u64,
     },

@@ -221,7 +221,7 @@ fn write(reports: &mpsc::Receiver<Report>, streams: &Streams, engine: &Engine, l
             let all: Vec<_> = lock(streams).iter().map(|(id, stream)| (id.clone(), stream.status())).collect();
             all.into_iter().for_each(|(id, status)| put(&Report::Status(id, Box::new(status))));
             let networks = engine.reports().into_iter().map(Into::into).collect();
-            put(&Report::Alive { networks, runs: engine.runs(), lost: lost.load(Relaxed) });
+            put(&Report::Alive { networks, usage: engine.usage(), lost: lost.load(Relaxed) });
         }
     }
 }
