@@ -57,8 +57,8 @@ pub(crate) struct Flight {
 /// What a report leads to.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// Kafka has the record.
-    Acknowledged,
+    /// Kafka has the record, of a block that was begun at this time.
+    Acknowledged(u64),
     /// The record becomes a dead letter.
     DeadLetter(String),
     /// It comes again.
@@ -161,7 +161,7 @@ impl Flight {
             Fate::Stored => {
                 *state = State::Done;
                 block.left -= 1;
-                Effect::Acknowledged
+                Effect::Acknowledged(block.written_ms)
             }
             Fate::Again | Fate::Suspect(_) => {
                 *state = if fate == Fate::Again { State::Open } else { State::Suspect };

@@ -92,5 +92,5 @@ pub use message::{DEAD_LETTERS, Message, Topic};
 pub use producer::{Producer, Report};
 pub use settings::read_properties;
 pub use spool::SPOOL_FILE;
-pub use tally::{Lag, Tallies, Tally};
+pub use tally::{Delays, Lag, Tallies, Tally};
 pub use topics::{TopicState, check_fleet_topics, check_topics, create_fleet_topics, create_topics};

@@ -25,6 +25,33 @@ pub struct Tally {
     pub spooled: u64,
     /// How many were ever written to the spool by this process; not part of the sum.
     pub accepted: u64,
+    /// How long it took until Kafka had the acknowledged ones.
+    pub delays: Delays,
+}
+
+/// How long records took from the caller to Kafka's acknowledgement. Those of a block of 60 kB count from its first: a little
+/// too much rather than too little.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delays {
+    /// Records by delay: up to each of [`Delays::BOUNDS_MS`], and longer.
+    pub counts: [u64; Self::BOUNDS_MS.len() + 1],
+    /// All delays together, in milliseconds.
+    pub sum_ms: u64,
+}
+
+impl Delays {
+    /// From what a quiet broker takes to an outage of five minutes.
+    pub const BOUNDS_MS: [u64; 11] = [50, 100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 300_000];
+
+    fn add(&mut self, delay_ms: u64) {
+        self.counts[Self::BOUNDS_MS.partition_point(|bound| *bound < delay_ms)] += 1;
+        self.sum_ms += delay_ms;
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, other)| *count += other);
+        self.sum_ms += other.sum_ms;
+    }
 }
 
 impl Tally {
@@ -39,7 +66,8 @@ impl Tally {
         self.queued + self.spooled == 0
     }
 
-    pub(crate) fn acknowledge(&mut self) {
+    pub(crate) fn acknowledge(&mut self, delay_ms: u64) {
+        self.delays.add(delay_ms);
         self.spooled = self.spooled.saturating_sub(1);
         self.acknowledged += 1;
     }
@@ -71,6 +99,7 @@ impl Tally {
         self.queued += other.queued;
         self.spooled += other.spooled;
         self.accepted += other.accepted;
+        self.delays.join(&other.delays);
         for (all, one) in [(&mut self.dead_lettered, &other.dead_lettered), (&mut self.dropped, &other.dropped)] {
             for (reason, records) in one {
                 *all.entry(reason.clone()).or_default() += records;

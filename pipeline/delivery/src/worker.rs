@@ -142,14 +142,17 @@ impl Worker {
             let effect = flight.report(place, fate);
             ended.extend(self.apply(topic, place, effect));
         }
+        let now = now_ms();
         let mut state = self.shared.lock();
-        ended.into_iter().for_each(|topic| state.tallies.of_mut(topic).acknowledge());
+        for (topic, written_ms) in ended {
+            state.tallies.of_mut(topic).acknowledge(now.saturating_sub(written_ms));
+        }
     }
 
-    /// Does what a report leads to; the topic of a record that was acknowledged.
-    fn apply(&mut self, topic: Topic, place: Place, effect: Effect) -> Option<Topic> {
+    /// Does what a report leads to; the topic of a record that was acknowledged, and when its block was begun.
+    fn apply(&mut self, topic: Topic, place: Place, effect: Effect) -> Option<(Topic, u64)> {
         match effect {
-            Effect::Acknowledged => return Some(topic),
+            Effect::Acknowledged(written_ms) => return Some((topic, written_ms)),
             Effect::DeadLetter(reason) => self.graves.dig(topic, place, reason),
             Effect::Nothing => {
                 let lane = &mut self.lanes[topic.index()];

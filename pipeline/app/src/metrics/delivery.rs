@@ -2,9 +2,9 @@
 //! The delivery's account as Prometheus metrics. The one list of their names is [`METRICS`]; alert rules and dashboards
 //! are held against it.
 
-use polygraph_delivery::{Courier, Lag, Tallies, Tally};
+use polygraph_delivery::{Courier, Delays, Lag, Tallies, Tally, Topic};
 use prometheus::core::Collector;
-use prometheus::proto::MetricFamily;
+use prometheus::proto::{self, Bucket, Histogram, LabelPair, MetricFamily, MetricType};
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts};
 
 /// A metric: its name, what it says, and its labels. What ends in `_total` is a counter, the others are gauges.
@@ -41,9 +41,15 @@ const SPOOL_MAX_BYTES: Metric = metric("polygraph_delivery_spool_max_bytes", "Mo
 const LAG: Metric =
     metric("polygraph_delivery_spool_lag_seconds", "Age of the oldest event in the spool; 0 when it is empty", &[]);
 
+const DELAY: Metric = metric(
+    "polygraph_delivery_acknowledge_delay_seconds",
+    "From the delivery's taking an event to Kafka's acknowledgement",
+    &["topic"],
+);
+
 /// All metrics of the delivery. Of each topic:
 /// `produced + replayed = acknowledged + dead_lettered + dropped + queued + spooled`.
-pub const METRICS: [Metric; 11] = [
+pub const METRICS: [Metric; 12] = [
     PRODUCED,
     REPLAYED,
     ACCEPTED,
@@ -55,6 +61,7 @@ pub const METRICS: [Metric; 11] = [
     SPOOL_BYTES,
     SPOOL_MAX_BYTES,
     LAG,
+    DELAY,
 ];
 
 /// The account at one moment.
@@ -127,15 +134,47 @@ pub fn families(account: &Account) -> prometheus::Result<Vec<MetricFamily>> {
         vector.with_label_values::<&str>(&[]).set(value);
         families.extend(vector.collect());
     }
+    families.push(delays(tallies));
     // Reasons appear with the first event that has one; the encoder refuses a metric without values.
     families.retain(|family| !family.get_metric().is_empty());
     Ok(families)
 }
 
+/// The histogram of each topic, which is kept where the reports come in.
+fn delays(tallies: &Tallies) -> MetricFamily {
+    let of = |(topic, tally): (Topic, &Tally)| {
+        let mut histogram = Histogram::default();
+        let mut count = 0;
+        let bounds = Delays::BOUNDS_MS.map(|bound| bound as f64 / 1e3).into_iter().chain([f64::INFINITY]);
+        let bucket = |(bound, records): (f64, &u64)| {
+            count += records;
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(bound);
+            bucket.set_cumulative_count(count);
+            bucket
+        };
+        histogram.set_bucket(bounds.zip(&tally.delays.counts).map(bucket).collect());
+        histogram.set_sample_count(count);
+        histogram.set_sample_sum(tally.delays.sum_ms as f64 / 1e3);
+        let mut label = LabelPair::default();
+        label.set_name("topic".into());
+        label.set_value(topic.name().into());
+        let mut metric = proto::Metric::default();
+        metric.set_label(vec![label]);
+        metric.set_histogram(histogram);
+        metric
+    };
+    let mut family = MetricFamily::default();
+    family.set_name(DELAY.name.into());
+    family.set_help(DELAY.help.into());
+    family.set_field_type(MetricType::HISTOGRAM);
+    family.set_metric(tallies.iter().map(of).collect());
+    family
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polygraph_delivery::Topic;
     use std::collections::BTreeSet;
     use std::path::PathBuf;
 
