@@ -99,25 +99,23 @@ fn kafka_outage_long_four_streams_through_a_standstill_a_kill_and_a_full_disk() 
     assert!((rough as f64 / calm as f64 - 1.0).abs() <= 0.02, "{rough} frames, the control {calm}");
 }
 
+/// librdkafka took the first records for stored when they had failed and the next ones had not (confluentinc/librdkafka#2501).
 #[test]
-#[ignore = "repro"]
-fn repro() {
+#[ignore = "takes three minutes; ./dev test --long"]
+fn kafka_outage_long_the_first_records_of_topics_that_are_just_made_are_there() {
     let folder = tempfile::tempdir().unwrap();
     let clip = folder.path().join("clip.mp4");
-    media::ffmpeg(
-        "-stream_loop -1 -i {carphone_pristine.mp4} -r 25 -frames:v 50 -an -c:v libx264 -preset ultrafast",
-        &clip,
-    );
-    for round in 0..12 {
+    let arguments = "-i {carphone_pristine.mp4} -r 25 -frames:v 50 -an -c:v libx264 -preset ultrafast";
+    media::ffmpeg(arguments, &clip);
+    for round in 0..10 {
+        // Two at a time: on a machine that has time it was never seen.
+        let spools = |n: usize| folder.path().join(format!("{round}-{n}"));
         let brokers = [Broker::start(), Broker::start()];
-        let spool = |n: usize| folder.path().join(format!("{round}-{n}"));
-        let mut processes: Vec<_> =
-            brokers.iter().enumerate().map(|(n, broker)| streams(&clip, broker, &spool(n))).collect();
-        for process in &mut processes {
-            assert!(process.wait().unwrap().success());
-        }
+        let start = |(n, broker)| streams(&clip, broker, &spools(n));
+        let processes: Vec<_> = brokers.iter().enumerate().map(start).collect();
+        processes.into_iter().for_each(|mut process| assert!(process.wait().unwrap().success()));
         for (n, broker) in brokers.iter().enumerate() {
-            println!("{round}: {}", account(broker, &spool(n)));
+            assert!(account(broker, &spools(n)) > 0);
         }
     }
 }
