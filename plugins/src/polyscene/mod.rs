@@ -26,7 +26,11 @@ use gst::glib;
 use gst::prelude::*;
 
 mod imp;
+mod properties;
+mod shown;
 mod thumbnail;
+
+pub(crate) use properties::{INTERVAL_NS, LONGEST_NS};
 
 glib::wrapper! {
     /// Finds cuts in pictures that pass through.

