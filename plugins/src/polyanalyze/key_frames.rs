@@ -174,3 +174,30 @@ impl Converter {
         Ok(Self { from: from.clone(), to, converter })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_blurred_picture_only_the_large_is_left() {
+        let pixels = |x: u32, y: u32| {
+            if x < 320 {
+                [200, 60, 60]
+            } else if (x / 4 + y / 4) % 2 == 0 {
+                [0; 3]
+            } else {
+                [255; 3]
+            }
+        };
+        let picture = RgbImage::from_fn(640, 360, |x, y| image::Rgb(pixels(x, y)));
+        let blurred = RgbImage::from_raw(640, 360, coarse(picture.into_raw(), 640, 360).unwrap()).unwrap();
+        let at = |x: u32, y: u32| blurred.get_pixel(x, y).0;
+        assert!(at(100, 100)[0] > 190 && at(100, 100)[1] < 70, "one still sees that it is red");
+        // Fields of a chessboard are as one.
+        for (x, y) in [(500, 100), (504, 100), (500, 104), (507, 203)] {
+            assert!((118..138).contains(&at(x, y)[0]), "{:?}", at(x, y));
+        }
+        assert!(coarse(vec![0; 5], 640, 360).is_none());
+    }
+}

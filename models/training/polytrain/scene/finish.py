@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Makes a product of a trained network: chooses the size at which it sees a picture, fits the model of embeddings, writes ONNX (fp32 and
-int8), and calibrates what the product will run. Everything is chosen on MiniPlaces' half to choose with; the test half isn't opened."""
+"""Makes a product of what `refit` left: fits the model of embeddings, calibrates, and writes ONNX. Everything is chosen on MiniPlaces' half
+to choose with; the test half isn't opened."""
 
 import argparse
 import json
@@ -10,8 +10,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-from onnxruntime.quantization.shape_inference import quant_pre_process
 from scipy.linalg import eigh
 from scipy.optimize import minimize
 from torch import nn
@@ -22,10 +20,9 @@ from .data import Pictures, tensor
 from .groups import GROUP_OF, GROUPS, INDOOR, NONE
 from .network import SIDE, Scene, place, sums
 
-SIZES = (128, 160)
-# Pictures of the half to choose with that a size is tried on, and of training that embeddings are modelled by.
-TRIED, MODELLED, QUANTISED = 600, 2500, 64
 DIMENSIONS = 64
+# Pictures on which the ONNX file is compared with PyTorch.
+CHECKED = 40
 # Precision on the half to choose with that the threshold has to reach; the aim on the test half is 0.90.
 PRECISION, PLACE_PRECISION = 0.91, 0.98
 # Examples that a label is made of when labels of users are calibrated, and the part of strangers that may pass.
@@ -44,15 +41,6 @@ class Product(nn.Module):
     def forward(self, picture):
         groups, indoor, embedding = self.scene(picture)
         return groups, indoor, (embedding - self.centre) @ self.projection
-
-
-def looked(model, data, places):
-    """`(groups' log-probabilities, indoor logits, embeddings)` of pictures."""
-    parts = []
-    with torch.no_grad():
-        for part in np.array_split(places, max(1, len(places) // 32)):
-            parts.append([out.numpy() for out in model(tensor([data[at] for at in part]))])
-    return [np.concatenate(column) for column in zip(*parts)]
 
 
 def hits(groups, label):
@@ -135,16 +123,6 @@ def added(embedding, label, between, rng):
     return {"scale": scale, "offset": offset, "least": least, "found": float((p[truth] >= least).mean())}
 
 
-class Examples(CalibrationDataReader):
-    """Training pictures, for the ranges of activations."""
-
-    def __init__(self, data, places):
-        self.batches = iter([{"picture": tensor([data[at] for at in part]).contiguous().numpy()} for part in np.array_split(places, 16)])
-
-    def get_next(self):
-        return next(self.batches, None)
-
-
 def run(path, data, places):
     """What the ONNX file says, and milliseconds of one thread a picture."""
     net, parts, began = session(path), [], time.process_time()
@@ -176,50 +154,40 @@ def calibrated(out, label, rng):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True, help="weights.pt or checkpoint.pt of polytrain.scene.train")
+    parser.add_argument("--refit", type=Path, required=True, help="what refit wrote")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seen", type=int, help="the size, when it was chosen before")
-    parser.add_argument("--limit", type=int, help="at most so many pictures of the half to choose with and of training: to try it out")
     args = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(7)
-    saved = torch.load(args.weights, weights_only=True)
-    model = Scene(pretrained=False).eval()
-    model.load_state_dict(saved.get("model", saved))
-    model = model.to(memory_format=torch.channels_last)
-    choose, train = Pictures(args.pictures, "choose"), Pictures(args.pictures, "train")
-    scenes = rng.permutation(np.flatnonzero(GROUP_OF[choose.label] != GROUPS.index(NONE)))[: args.limit]
-    report = {"sizes": {}}
-    for size in SIZES if args.seen is None else ():
-        model.seen = size
-        tried = rng.permutation(scenes)[:TRIED]
-        report["sizes"][size] = hits(looked(model, choose, tried)[0], choose.label[tried])
-        print(size, report["sizes"][size], flush=True)
-    # The larger one has to earn its cost: half a per cent.
-    best = max(SIZES, key=lambda size: report["sizes"][size]["micro"] - 0.005 * SIZES.index(size)) if args.seen is None else args.seen
-    model.seen = report["seen"] = best
-    places = rng.permutation(np.flatnonzero(GROUP_OF[train.label] != GROUPS.index(NONE)))[: args.limit or MODELLED]
-    centre, projection, between = modelled(looked(model, train, places)[2], train.label[places])
-    full, prepared, small = (args.out / name for name in ("scene-groups.onnx", "prepared.onnx", "scene-groups.int8.onnx"))
+    report = json.loads((args.refit / "refit.json").read_text())
+    model = Scene(pretrained=False, seen=report["seen"]).eval()
+    model.load_state_dict(torch.load(args.refit / "weights.pt", weights_only=True))
+    found = np.load(args.refit / "features.npz")
+    embedding, label, train = found["embedding"], found["label"], found["train"]
+    scenes = train & (GROUP_OF[label] != GROUPS.index(NONE))
+    centre, projection, between = modelled(embedding[scenes], label[scenes])
+    with torch.no_grad():
+        logits = model.head(torch.from_numpy(embedding[~train]))
+        out = sums(logits).numpy(), place(logits).numpy(), (embedding[~train] - centre) @ projection, between
+    report["choose"] = {"pictures": int((~train).sum()), **calibrated(out, label[~train], rng)}
+    print(json.dumps(report["choose"]), flush=True)
+    full = args.out / "scene-groups.onnx"
     product = Product(model, centre, projection).eval().to(memory_format=torch.contiguous_format)
     torch.onnx.export(
         product, (torch.rand(2, 3, SIDE, SIDE),), str(full), input_names=["picture"], output_names=["scene", "indoor", "embedding"],
         dynamic_axes={name: {0: "n"} for name in ("picture", "scene", "indoor", "embedding")}, opset_version=17, dynamo=False,
     )
-    quant_pre_process(str(full), str(prepared))
-    quantize_static(
-        str(prepared), str(small), Examples(train, places[:QUANTISED]), op_types_to_quantize=["Conv"],
-        quant_format=QuantFormat.QDQ, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8, per_channel=True,
-    )
-    prepared.unlink()
-    for name, path in (("fp32", full), ("int8", small)):
-        out, spent = run(path, choose, scenes)
-        report[name] = {"bytes": path.stat().st_size, "cpu_ms": spent, **calibrated((*out, between), choose.label[scenes], rng)}
-        print(name, json.dumps(report[name]), flush=True)
+    choose = Pictures(args.pictures, "choose")
+    places = np.arange(CHECKED)
+    (groups, *_), spent = run(full, choose, places)
+    with torch.no_grad():
+        wanted = product(tensor([choose[at] for at in places]).contiguous())[0].numpy()
+    report["onnx"] = {"bytes": full.stat().st_size, "cpu_ms": spent, "worst_difference": float(np.abs(groups - wanted).max())}
     report["between"] = [round(float(value), 4) for value in between]
     (args.out / "finish.json").write_text(json.dumps(report, indent=1))
+    print(json.dumps(report["onnx"]))
 
 
 if __name__ == "__main__":
