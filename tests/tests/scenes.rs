@@ -34,7 +34,8 @@ fn text(bytes: &[u8]) -> String {
 /// Part of a clip's frames that carry a label.
 fn told(store: &Path, clip: &Path, out: &Path, label: &str) -> f64 {
     let (clip, folder) = (clip.to_str().unwrap(), out.to_str().unwrap());
-    let ran = run(store, &["analyze", clip, "--out", folder, "--no-transcript", "--no-forensics", "--no-lip-sync", "-q"]);
+    let ran =
+        run(store, &["analyze", clip, "--out", folder, "--no-transcript", "--no-forensics", "--no-lip-sync", "-q"]);
     assert!(ran.status.success(), "{}", text(&ran.stderr));
     let events = Events::read(&out.join("events.ndjson"));
     let (mut all, mut with) = (0, 0);
@@ -107,7 +108,8 @@ fn an_evaluation_counts_what_is_right_and_what_cannot_be_read() {
         .status();
     assert!(painted.unwrap().success());
     fs::copy(home().join("media/astronaut.png"), stills.join("astronaut.png")).unwrap();
-    let list = "path,label,place,corpus\nbars.png,none,,cards\ngone.jpg,none,,cards\nastronaut.png,office,indoor,people\n";
+    let list =
+        "path,label,place,corpus\nbars.png,none,,cards\ngone.jpg,none,,cards\nastronaut.png,office,indoor,people\n";
     fs::write(stills.join("scenes.csv"), list).unwrap();
     let arguments = ["eval", stills.to_str().unwrap(), "--out", out.to_str().unwrap(), "--conditions", "clean,qp36"];
     let ran = run(&home(), &[&arguments[..], &["--resamples", "20"]].concat());
@@ -116,9 +118,18 @@ fn an_evaluation_counts_what_is_right_and_what_cannot_be_read() {
     let measured = report["measured"].as_array().unwrap();
     assert_eq!(measured.len(), 4, "two corpora under two conditions");
     let cards = &measured[0];
-    assert_eq!((cards["corpus"].as_str(), cards["items"].as_u64(), cards["unreadable"].as_u64()), (Some("cards"), Some(2), Some(1)));
+    assert_eq!(
+        (cards["corpus"].as_str(), cards["items"].as_u64(), cards["unreadable"].as_u64()),
+        (Some("cards"), Some(2), Some(1))
+    );
     assert_eq!(cards["refused"]["value"].as_f64(), Some(1.0), "a test card gets no label");
-    let confused: u64 = measured[1]["confusion"].as_array().unwrap().iter().flat_map(|row| row.as_array().unwrap()).map(|n| n.as_u64().unwrap()).sum();
+    let confused: u64 = measured[1]["confusion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|row| row.as_array().unwrap())
+        .map(|n| n.as_u64().unwrap())
+        .sum();
     assert_eq!(confused, 1);
     assert!(fs::read_to_string(out.join("scenes.html")).unwrap().contains("What is taken for what"));
 

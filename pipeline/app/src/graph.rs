@@ -54,7 +54,7 @@ impl Default for Analysis {
             transcript: true,
             forensics: true,
             lip_sync: true,
-            scenes: scenes(),
+            scenes: true,
             safety: false,
             safety_thresholds: String::new(),
             blur_unsafe: true,
@@ -63,11 +63,6 @@ impl Default for Analysis {
             provider: Provider::default(),
         }
     }
-}
-
-/// Whether scenes are labelled unless told otherwise: this program has to carry the network.
-pub fn scenes() -> bool {
-    polygraph_models::card(polygraph_models::scene::CARD).is_ok()
 }
 
 impl Analysis {

@@ -109,7 +109,7 @@ impl Default for Settings {
             evidence: false,
             key_frames: false,
             blur_unsafe: true,
-            scenes: false,
+            scenes: true,
             scene_interval: gst::ClockTime::from_nseconds(polyscene::INTERVAL_NS),
             safety: false,
             safety_interval: gst::ClockTime::from_nseconds(polyscene::INTERVAL_NS),

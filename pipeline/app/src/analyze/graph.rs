@@ -266,7 +266,7 @@ impl Analyze {
             transcript: !self.no_transcript,
             forensics: !self.no_forensics,
             lip_sync: !self.no_lip_sync,
-            scenes: !self.no_scenes && graph::scenes(),
+            scenes: !self.no_scenes,
             safety: self.safety,
             safety_thresholds: self.safety_threshold.join(","),
             blur_unsafe: !self.no_blur,

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
-use crate::graph::{Analysis, scenes};
+use crate::graph::Analysis;
 use crate::supervise::{Credentials, Transport, Wanted, source_times};
 
 /// A stream.
@@ -216,7 +216,7 @@ impl StreamConfig {
                 transcript: self.transcript,
                 forensics: self.forensics,
                 lip_sync: self.lip_sync,
-                scenes: self.scenes && scenes(),
+                scenes: self.scenes,
                 safety: self.safety,
                 safety_thresholds: thresholds(&self.safety_thresholds),
                 blur_unsafe: true,
