@@ -72,6 +72,8 @@ def main():
     parser.add_argument("--pictures", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=70)
+    parser.add_argument("--weights", type=Path, help="to begin with, in place of ImageNet's")
+    parser.add_argument("--factor", type=float, default=1.0, help="of the rates")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels of a crop")
     parser.add_argument("--frozen", type=int, default=FROZEN, help="blocks that aren't trained")
     parser.add_argument("--seed", type=int, default=1)
@@ -81,6 +83,8 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     model = Scene(frozen=args.frozen).to(memory_format=torch.channels_last)
+    if args.weights:
+        model.load_state_dict(torch.load(args.weights, weights_only=True))
     optimiser = optimiser_of(model)
     spent, step, checkpoint = 0.0, 0, args.out / "checkpoint.pt"
     if checkpoint.exists():
@@ -100,7 +104,7 @@ def main():
         part = spent / (args.minutes * 60)
         scale = part / WARM_UP if part < WARM_UP else 0.5 + 0.5 * math.cos(math.pi * (part - WARM_UP) / (1 - WARM_UP))
         for group in optimiser.param_groups:
-            group["lr"] = group["rate"] * max(scale, 1e-3)
+            group["lr"] = group["rate"] * args.factor * max(scale, 1e-3)
         places = draw.batch()
         label = torch.from_numpy(data.label[places])
         logits = model.head(model.dropout(model.embedding(tensor([augmented(data[at], rng, args.side) for at in places]))))
