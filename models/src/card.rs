@@ -7,6 +7,8 @@
 
 mod catalogue;
 mod lips;
+mod safety;
+mod scene;
 mod source;
 mod validate;
 mod worth;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{card, cards};
 pub use lips::{LipSync, LipSyncWindow};
+pub use safety::{Activation, Safety, SafetyForm, SafetyLabel};
+pub use scene::{Scene, SceneAdded, SceneGroup};
 pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
 pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
 
@@ -59,6 +63,12 @@ pub struct Card {
     /// What the likeness of lips and sound means; for the network that sees mouths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lip_sync: Option<LipSync>,
+    /// What it can name; for the network for scenes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scene: Option<Scene>,
+    /// What it gives and what is told of it; for networks for content safety.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub safety: Option<Safety>,
     /// How good it is, as measured by us.
     pub quality: Quality,
 }
@@ -75,8 +85,10 @@ pub enum Task {
     SpeechEncoding,
     /// Features to text.
     SpeechDecoding,
-    /// Boxes of exposed and covered body parts in a picture.
-    NudityDetection,
+    /// What in a picture may be unfit to be shown.
+    Safety,
+    /// What a picture shows.
+    Scene,
     /// Signs that a face was manipulated, in a crop of it.
     FaceForensics,
     /// Signs that a voice was synthesised, in a stretch of speech.

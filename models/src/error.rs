@@ -155,6 +155,9 @@ pub enum Error {
         /// Tokens of the vocabulary.
         vocabulary: usize,
     },
+    /// A label of a user that can't be made.
+    #[error("{0}")]
+    Scene(String),
     /// The file system said no.
     #[error("{path}: {source}")]
     Io {

@@ -13,6 +13,8 @@ pub mod forensics;
 pub mod lips;
 pub mod moonshine;
 pub mod picture;
+pub mod safety;
+pub mod scene;
 pub mod silero;
 pub mod store;
 pub mod voice;

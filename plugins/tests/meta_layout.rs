@@ -5,6 +5,8 @@
 use gstpolygraph::meta::{AUDIO_META, VIDEO_META, audio_results, update_audio, update_video, video_results};
 use polygraph_core::geometry::{Point, Rect};
 use polygraph_core::results::*;
+use polygraph_core::safety::{SafetyFinding, SafetyResults};
+use polygraph_core::scene::{SceneLabel, SceneResults};
 
 fn network() -> NetworkRef {
     NetworkRef { name: "n".into(), version: "1.2".into(), sha256: "ab".into(), provider: "cpu".into() }
@@ -49,7 +51,10 @@ fn two_analysers_add_to_one_picture() {
     update_video(buffer, |results| results.transition = Some(transition));
     let faces = faces_of(vec![face(0), face(u64::MAX)]);
     update_video(buffer, |results| results.faces = Some(faces.clone()));
-    assert_eq!(video_results(buffer), Some(VideoResults { transition: Some(transition), faces: Some(faces) }));
+    assert_eq!(
+        video_results(buffer),
+        Some(VideoResults { transition: Some(transition), faces: Some(faces), ..VideoResults::default() })
+    );
     assert_eq!(buffer.iter_meta::<gst::Meta>().count(), 1, "one meta holds all results");
 }
 
@@ -57,6 +62,28 @@ fn faces_of(faces: Vec<Face>) -> FaceResults {
     let pts = PtsRange { start_ns: 5, end_ns: u64::MAX };
     let mouths = vec![Mouth { track: 0, pixels: (0..MOUTH_SIDE * MOUTH_SIDE).map(|n| n as u8).collect() }];
     FaceResults { pts, analysed: true, faces, network: network(), forensics: Some(network()), mouths: Some(mouths) }
+}
+
+#[test]
+fn scene_and_safety_are_read_back_beside_faces() {
+    gst::init().unwrap();
+    let mut buffer = gst::Buffer::new();
+    let buffer = buffer.get_mut().unwrap();
+    let label = |label: &str, p| SceneLabel { label: label.to_owned(), p };
+    let scene = SceneResults {
+        analysed: true,
+        labels: vec![label("kitchen", 0.75), label("indoor", 0.98), label("our studio", 0.6)],
+        network: network(),
+    };
+    let finding = |rect| SafetyFinding { label: "FACE_FEMALE".to_owned(), score: 0.5, rect, sensitive: rect.is_none() };
+    let rect = Some([0.1, 0.2, 0.3, 0.4].into());
+    let safety = SafetyResults { analysed: false, findings: vec![finding(rect), finding(None)], network: network() };
+    update_video(buffer, |results| results.scene = Some(scene.clone()));
+    update_video(buffer, |results| results.faces = Some(faces_of(Vec::new())));
+    update_video(buffer, |results| results.safety = Some(safety.clone()));
+    let known = video_results(buffer).unwrap();
+    assert_eq!((known.scene, known.safety), (Some(scene), Some(safety)));
+    assert!(known.faces.is_some());
 }
 
 #[test]

@@ -222,7 +222,8 @@ fn each_face_says_whether_it_shows_signs_of_manipulation() {
     assert_eq!(frames.len(), 10);
     for (n, frame) in frames.iter().enumerate() {
         let names: Vec<_> = frame.networks.iter().map(|network| &*network.name).collect();
-        assert_eq!(names, ["blazeface-back", "face-forensics"]);
+        assert_eq!(names, ["blazeface-back", "face-forensics", "scene-groups"]);
+        assert!(!frame.scene.is_empty(), "each frame has the labels of its shot");
         let [face] = &frame.faces[..] else { panic!("one face: {frame:?}") };
         let known = face.manipulation.expect("a finding");
         if n < 2 {
@@ -237,7 +238,7 @@ fn each_face_says_whether_it_shows_signs_of_manipulation() {
 
 #[test]
 fn without_forensics_nobody_looks_for_signs_of_manipulation() {
-    let outcome = analyzed(&format!("{} ! polyanalyze name=a forensics=false", portrait()));
+    let outcome = analyzed(&format!("{} ! polyanalyze name=a forensics=false scenes=false", portrait()));
     assert!(!outcome.stats.has_field("polyforensics"), "what is not needed is not built");
     let frames = outcome.frames();
     assert!(frames.iter().all(|frame| frame.faces.iter().all(|face| face.manipulation.is_none())));

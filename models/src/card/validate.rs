@@ -39,6 +39,8 @@ impl Card {
             self.validate_licence(),
             self.calibration.validate(),
             self.lip_sync.as_ref().map_or(Ok(()), super::LipSync::validate),
+            self.scene.as_ref().map_or(Ok(()), super::Scene::validate),
+            self.safety.as_ref().map_or(Ok(()), super::Safety::validate),
             self.quality.validate(),
         ];
         if let Some(reason) = parts.into_iter().find_map(Result::err) {

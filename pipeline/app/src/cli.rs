@@ -76,6 +76,19 @@ pub struct Analyze {
     /// Do not compare lips with the sound, nor say who speaks
     #[arg(long)]
     pub no_lip_sync: bool,
+    /// Do not label what is shown: scenes, indoors or outdoors
+    #[arg(long)]
+    pub no_scenes: bool,
+    /// Look for what may be unfit to be shown. Its network is there once `polygraph models fetch nudenet-320n --accept
+    /// nudenet-320n` accepted its licence, AGPL-3.0
+    #[arg(long)]
+    pub safety: bool,
+    /// Least score with which a label of --safety is told, in place of its card's
+    #[arg(long, value_name = "LABEL=SCORE", requires = "safety", value_delimiter = ',')]
+    pub safety_threshold: Vec<String>,
+    /// With --keep-faces and --safety: do not blur pictures that show what isn't fit to be shown
+    #[arg(long, requires = "safety")]
+    pub no_blur: bool,
     /// Keep pictures, unblurred, in DIR/evidence and in the report: of each incident, and of each face where it scored
     /// highest, with a map of where it looks manipulated
     #[arg(long, conflicts_with = "no_forensics")]
@@ -136,7 +149,7 @@ pub struct Eval {
     /// Folder for eval.json and eval.html
     #[arg(long, value_name = "DIR", required_unless_present = "calibrate")]
     pub out: Option<PathBuf>,
-    /// What is done to the pictures, one run each, with commas between: clean, qp34, qp38, qp42 (H.264 at that
+    /// What is done to the pictures, one run each, with commas between: clean, qp34, qp36, qp38, qp42 (H.264 at that
     /// quantiser), half (half the size and back), noise, moving38 (stills moving through a 640x360 picture, H.264);
     /// or to voices: clean, opus24, aac64, telephone, noise10db
     #[arg(long, value_name = "LIST", value_delimiter = ',', default_value = "clean")]

@@ -16,7 +16,8 @@ mod observe;
 mod outcome;
 mod page;
 mod report;
-mod still;
+mod scenes;
+pub mod still;
 mod stills;
 mod voices;
 mod work;
@@ -61,6 +62,9 @@ pub struct Setup {
 pub fn run(eval: &Eval) -> Result<ExitCode> {
     if eval.folder.join(lips::LIST).exists() {
         return lips::run(eval);
+    }
+    if eval.folder.join(scenes::LIST).exists() {
+        return scenes::run(eval);
     }
     let manifest = Manifest::read(&eval.folder)?;
     let split = if eval.calibrate { Split::Calibration } else { Split::Test };

@@ -30,6 +30,14 @@ pub struct Analysis {
     pub forensics: bool,
     /// Compare lips with the sound, and tell who speaks.
     pub lip_sync: bool,
+    /// Label what is shown.
+    pub scenes: bool,
+    /// Look for what may be unfit to be shown.
+    pub safety: bool,
+    /// Least scores of content safety's labels, in place of the card's: LABEL=0.5,OTHER=0.3.
+    pub safety_thresholds: String,
+    /// Blur pictures in which content safety found something that isn't to be shown.
+    pub blur_unsafe: bool,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
     /// Post small pictures of what was searched for faces.
@@ -46,6 +54,10 @@ impl Default for Analysis {
             transcript: true,
             forensics: true,
             lip_sync: true,
+            scenes: true,
+            safety: false,
+            safety_thresholds: String::new(),
+            blur_unsafe: true,
             evidence: false,
             key_frames: false,
             provider: Provider::default(),
@@ -65,6 +77,10 @@ impl Analysis {
             .property("transcript", self.transcript)
             .property("forensics", self.forensics)
             .property("lip-sync", self.lip_sync)
+            .property("scenes", self.scenes)
+            .property("safety", self.safety)
+            .property("safety-thresholds", &self.safety_thresholds)
+            .property("blur-unsafe", self.blur_unsafe)
             .property("evidence", self.evidence)
             .property("key-frames", self.key_frames)
             .property_from_str("provider", self.provider.as_str())

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `polygraph models`: the cards and the store.
 
+mod labels;
+
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Subcommand;
@@ -35,6 +37,19 @@ pub enum Command {
         #[arg(long)]
         card: String,
     },
+    /// Make a label for scenes of your own out of example pictures
+    AddScene {
+        /// What it is called in events: letters, digits, `-` and `_`
+        #[arg(long)]
+        label: String,
+        /// Folder with JPEG or PNG files, 5 at least; 20 or more of different days and cameras are good
+        folder: PathBuf,
+    },
+    /// Take such a label away
+    RemoveScene {
+        /// The label
+        label: String,
+    },
 }
 
 /// Does what the command says.
@@ -49,6 +64,8 @@ pub fn run(command: &Command) -> Result<ExitCode> {
             println!("{report}");
             Ok(if report.fits() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::AddScene { label, folder } => labels::add(&store, label, folder),
+        Command::RemoveScene { label } => labels::remove(&store, label),
     }
 }
 
@@ -68,6 +85,7 @@ fn list(store: &Store) -> Result<ExitCode> {
             println!("    {caveat}");
         }
     }
+    labels::list(store)?;
     println!("store: {}", store.root().display());
     Ok(ExitCode::SUCCESS)
 }

@@ -109,7 +109,10 @@ fn cut(path: &Path) -> Result<Clip, String> {
     let path = path.canonicalize().map_err(|error| error.to_string())?;
     let uri = gst::glib::filename_to_uri(path, None).map_err(|error| error.to_string())?;
     let source = gst::ElementFactory::make("uridecodebin").property("uri", uri.as_str());
-    let analyzer = gst::ElementFactory::make("polyanalyze").property("transcript", false).property("forensics", false);
+    let analyzer = gst::ElementFactory::make("polyanalyze")
+        .property("transcript", false)
+        .property("forensics", false)
+        .property("scenes", false);
     let sink = gst::ElementFactory::make("fakesink").property("sync", false);
     let clip = Arc::new(Mutex::new(Clip::default()));
     let pipeline = gst::Pipeline::new();

@@ -10,6 +10,7 @@
 
 mod bootstrap;
 mod calibration;
+mod classes;
 mod groups;
 mod ranking;
 mod reliability;
@@ -20,6 +21,7 @@ use serde::Serialize;
 
 pub use bootstrap::{Bootstrap, Estimate, Random};
 pub use calibration::{FitError, Platt, positive_predictive_value, threshold_at};
+pub use classes::{Answer, ClassFigures, ClassRow, class_figures, class_rows, confusion};
 pub use groups::{PersonRate, Persons, Terciles, paired, share};
 pub use ranking::{Figures, Ranking};
 pub use reliability::{Bin, Reliability};

@@ -21,6 +21,8 @@ pub mod record;
 pub mod report;
 pub mod results;
 pub mod rules;
+pub mod safety;
+pub mod scene;
 pub mod supervision;
 pub mod timeline;
 pub mod track;

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::accounting::Counters;
 use crate::results::{Face, Fused, Loudness, NetworkRef, PtsRange, Synthetic, Transition, TransitionKind};
+use crate::safety::SafetyFinding;
+use crate::scene::SceneLabel;
 
 pub use incident::{Evidence, EvidenceKind, EvidenceState, Incident, IncidentKind, IncidentState, Severity};
 
@@ -52,6 +54,13 @@ pub struct Frame {
     pub picture: Option<PictureSize>,
     /// The faces, the best first; empty when none was found.
     pub faces: Vec<Face>,
+    /// What the shot shows: a label of the scene, or `none` where none is likely enough, `indoor` or `outdoor`, and labels that
+    /// users added. Empty when nobody looked.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scene: Vec<SceneLabel>,
+    /// What in it may be unfit to be shown. Empty when nothing was found, or nobody looked; `networks` tells which.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub safety: Vec<SafetyFinding>,
     /// The sound at that moment; absent when there is none (see `missing`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio: Option<AudioState>,

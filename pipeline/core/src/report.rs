@@ -5,6 +5,7 @@ mod heard;
 mod incidents;
 mod judged;
 mod series;
+mod shown;
 mod synced;
 
 use std::{
@@ -23,6 +24,7 @@ pub use heard::Voice;
 pub use incidents::Told;
 pub use judged::{Judged, Verdict};
 pub use series::{MAX_MOMENTS, Series};
+pub use shown::{Flagged, Shown, Stretch};
 pub use synced::Synced;
 
 /// Columns that a line of text may take.
@@ -41,6 +43,7 @@ pub struct Report {
     cuts: Vec<u64>,
     integrated_lufs: Option<f32>,
     voice: Option<Voice>,
+    shown: Shown,
     incidents: Told,
     series: Series,
     networks: BTreeSet<NetworkRef>,
@@ -121,6 +124,7 @@ impl Report {
             Record::Frame(frame) => {
                 self.frames += 1;
                 self.series.take(frame);
+                self.shown.take(frame);
                 self.networks.extend(frame.networks.iter().cloned());
                 for face in &frame.faces {
                     let new =
@@ -197,6 +201,11 @@ impl Report {
         self.voice.as_ref()
     }
 
+    /// What was shown: scenes, and what content safety found.
+    pub fn shown(&self) -> &Shown {
+        &self.shown
+    }
+
     fn faces(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Faces: {} tracks in {} analysed pictures", self.tracks.len(), self.frames)?;
         let mut long: Vec<_> =
@@ -264,6 +273,7 @@ impl fmt::Display for Report {
             writeln!(f, "Voice: {voice}")?;
         }
         self.shots(f)?;
+        write!(f, "{}", self.shown)?;
         match self.integrated_lufs {
             Some(lufs) => writeln!(f, "Loudness: {lufs:.1} LUFS integrated"),
             None => Ok(()),

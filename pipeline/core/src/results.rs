@@ -10,12 +10,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::geometry::{Point, Rect};
 use crate::lips::Bt1359;
+use crate::safety::SafetyResults;
+use crate::scene::SceneResults;
 
 /// The version of the results' layout inside the metas; a reader refuses a newer one.
 ///
 /// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; 3 [`FaceResults::mouths`] and [`AudioResults::heard`];
-/// 4 [`AudioResults::synthetic`] and [`AudioResults::voice`]. A meta of an older layout is one without them.
-pub const RESULTS_VERSION: u32 = 4;
+/// 4 [`AudioResults::synthetic`] and [`AudioResults::voice`]; 5 [`VideoResults::scene`] and [`VideoResults::safety`]. A meta of
+/// an older layout is one without them.
+pub const RESULTS_VERSION: u32 = 5;
 
 /// The network behind a score, so that a reader can tell two scores' origins apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -455,6 +458,10 @@ pub struct VideoResults {
     pub transition: Option<Transition>,
     /// Set when faces were looked for or carried on.
     pub faces: Option<FaceResults>,
+    /// What the shot shows, once somebody looked.
+    pub scene: Option<SceneResults>,
+    /// What in the shot may be unfit to be shown, once somebody looked.
+    pub safety: Option<SafetyResults>,
 }
 
 /// Loudness by EBU R 128 (ITU-R BS.1770), in LUFS. `None` under the -70 LUFS gate.

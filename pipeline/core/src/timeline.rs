@@ -8,14 +8,16 @@
 //! Three kinds of time meet here. *Running time* says what belongs together, *stream time* is what records
 //! carry, and *now* is any clock that only goes forward: it decides how long to wait, and nothing else.
 
+mod found;
 mod side;
 mod sound;
 
 use std::collections::VecDeque;
 
+use self::found::Found;
 use crate::accounting::Accounting;
 use crate::record::{Frame, Missing, PictureSize, Record, Shot};
-use crate::results::{AudioResults, FaceResults, VideoResults};
+use crate::results::{AudioResults, VideoResults};
 
 pub use side::Side;
 use side::State;
@@ -102,7 +104,8 @@ struct Waiting {
     arrived_ns: u64,
     size: Option<PictureSize>,
     shot: Option<Shot>,
-    faces: Option<FaceResults>,
+    /// What the frame's record says; absent where there is none to be made.
+    found: Option<Found>,
 }
 
 /// The join of one stream's pictures with its sound.
@@ -173,8 +176,11 @@ impl Join {
         }
         self.moved(Side::Video, picture.running_ns, now);
         let Picture { running_ns, stream_ns, size, results } = picture;
-        if results.transition.is_none() && !results.faces.as_ref().is_some_and(|faces| faces.analysed) {
-            self.pictures.skipped(if results.faces.is_some() { "not-analysed" } else { "no-results" });
+        let shot = results.transition.map(|found| Shot::of(found, stream_ns));
+        let known = results.faces.is_some() || results.scene.is_some() || results.safety.is_some();
+        let found = Found::of(results);
+        if shot.is_none() && found.is_none() {
+            self.pictures.skipped(if known { "not-analysed" } else { "no-results" });
             self.forget();
             return;
         }
@@ -182,9 +188,7 @@ impl Join {
             self.waiting.pop_front();
             self.pictures.skipped("queue");
         }
-        let shot = results.transition.map(|found| Shot::of(found, stream_ns));
-        let faces = results.faces.filter(|faces| faces.analysed);
-        self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, size, shot, faces });
+        self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, size, shot, found });
         self.forget();
     }
 
@@ -268,16 +272,16 @@ impl Join {
                 return Some(Output { running_ns: head.running_ns, record: Record::Shot(shot) });
             }
             let late = self.settings.live && now >= head.arrived_ns.saturating_add(self.settings.max_wait_ns);
-            if head.faces.is_some() && !late && !self.head_may_leave() {
+            if head.found.is_some() && !late && !self.head_may_leave() {
                 return None;
             }
             let head = self.waiting.pop_front()?;
-            let Some(faces) = head.faces else {
+            let Some(found) = head.found else {
                 self.pictures.skipped("not-analysed");
                 self.forget();
                 continue;
             };
-            let frame = Frame { picture: head.size, ..self.join(head.running_ns, head.stream_ns, faces) };
+            let frame = Frame { picture: head.size, ..self.join(head.running_ns, head.stream_ns, found) };
             self.forget();
             return Some(Output { running_ns: head.running_ns, record: Record::Frame(frame) });
         }
@@ -327,9 +331,8 @@ impl Join {
     }
 
     /// Makes the frame record of a picture from the sound that is here.
-    fn join(&mut self, running_ns: u64, stream_ns: u64, faces: FaceResults) -> Frame {
-        let mut networks = vec![faces.network];
-        networks.extend(faces.forensics);
+    fn join(&mut self, running_ns: u64, stream_ns: u64, found: Found) -> Frame {
+        let Found { faces, scene, safety, mut networks } = found;
         let (audio, missing) = match self.listen(running_ns) {
             Ok(heard) => {
                 networks.extend(heard.networks);
@@ -342,7 +345,7 @@ impl Join {
         } else {
             self.pictures.analysed()
         }
-        Frame { pts_ns: stream_ns, faces: faces.faces, audio, missing, networks, ..Frame::default() }
+        Frame { pts_ns: stream_ns, faces, scene, safety, audio, missing, networks, ..Frame::default() }
     }
 
     /// The sound at a running time, or why there is none.
@@ -369,7 +372,7 @@ impl Join {
         let until_ns = head.running_ns.saturating_add(self.settings.tolerance_ns.max(ahead_ns).max(1));
         let covered = self.audio.position.is_some_and(|position| position >= until_ns);
         self.settings.policy != SyncPolicy::Slowest
-            || head.faces.is_none()
+            || head.found.is_none()
             || covered
             || !self.audio.is_open()
             || (self.audio.stalled && !self.settings.live)

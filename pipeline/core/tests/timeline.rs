@@ -6,7 +6,9 @@
 mod timeline_input;
 
 use polygraph_core::record::{Missing, Record};
-use polygraph_core::timeline::{Join, Output, Settings, Side, SyncPolicy};
+use polygraph_core::results::{FaceResults, PtsRange, VideoResults};
+use polygraph_core::scene::{SceneLabel, SceneResults};
+use polygraph_core::timeline::{Join, Output, Picture, Settings, Side, SyncPolicy};
 use proptest::prelude::*;
 
 use timeline_input::{Arrival, MS, network, pictures, sounds};
@@ -332,4 +334,37 @@ fn an_unlinked_side_is_not_waited_for() {
     assert_eq!(drain(&mut join, 0), [(0, None, vec![Missing::AudioAbsent])]);
     Arrival::End(Side::Video).bring(&mut join, 0);
     assert!(join.finished());
+}
+
+/// Where nobody looks for faces, a picture that was looked at for its scene gets a record; where somebody does, their rate
+/// counts, and the scene comes along.
+#[test]
+fn a_scene_makes_a_record_by_itself_only_without_faces() {
+    let scene = |analysed| {
+        let labels = vec![SceneLabel { label: "kitchen".to_owned(), p: 0.75 }];
+        Some(SceneResults { analysed, labels, network: network("scenes") })
+    };
+    let picture = |at_ms: u64, results| Picture { running_ns: at_ms * MS, stream_ns: at_ms * MS, size: None, results };
+    let found = |analysed| {
+        let pts = PtsRange::default();
+        let network = network("faces");
+        Some(FaceResults { pts, analysed, faces: Vec::new(), network, forensics: None, mouths: None })
+    };
+    let mut join = Join::new(Settings::default());
+    join.link(Side::Video, 0);
+    let plain = |scene| VideoResults { scene, ..VideoResults::default() };
+    let with_faces = |scene, faces| VideoResults { scene, faces, ..VideoResults::default() };
+    join.video(picture(0, plain(scene(true))), 0);
+    join.video(picture(40, plain(scene(false))), 0);
+    join.video(picture(80, with_faces(scene(true), found(false))), 0);
+    join.video(picture(120, with_faces(scene(false), found(true))), 0);
+    join.end(Side::Video, 0);
+    let records: Vec<_> = std::iter::from_fn(|| join.pop(0)).map(|output| output.record).collect();
+    let [Record::Frame(alone), Record::Frame(beside)] = &records[..] else { panic!("{records:?}") };
+    assert_eq!((alone.pts_ns, beside.pts_ns), (0, 120 * MS));
+    for frame in [alone, beside] {
+        assert_eq!(frame.scene[0].label, "kitchen");
+        assert!(frame.networks.iter().any(|from| from.name == "scenes"));
+    }
+    assert_eq!(join.pictures().skipped["not-analysed"], 2);
 }

@@ -13,6 +13,7 @@
 
 mod audio;
 mod fields;
+mod shown;
 mod video;
 
 use std::sync::LazyLock;

@@ -8,6 +8,7 @@ use polygraph_core::results::{
 };
 
 use super::fields::{network, read_floats, read_network, read_range, write_known, write_range};
+use super::shown;
 
 pub(super) fn write(results: &VideoResults, structure: &mut gst::StructureRef) {
     if let Some(transition) = &results.transition {
@@ -15,6 +16,12 @@ pub(super) fn write(results: &VideoResults, structure: &mut gst::StructureRef) {
     }
     if let Some(faces) = &results.faces {
         structure.set("faces", write_faces(faces));
+    }
+    if let Some(scene) = &results.scene {
+        structure.set("scene", shown::write_scene(scene));
+    }
+    if let Some(safety) = &results.safety {
+        structure.set("safety", shown::write_safety(safety));
     }
 }
 
@@ -26,6 +33,8 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<VideoResults> {
     if structure.has_field("faces") {
         results.faces = Some(read_faces(structure.get::<&gst::StructureRef>("faces").ok()?)?);
     }
+    results.scene = read_part(structure, "scene", shown::read_scene)?;
+    results.safety = read_part(structure, "safety", shown::read_safety)?;
     Some(results)
 }
 

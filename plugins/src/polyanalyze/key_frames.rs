@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use gst::prelude::*;
 use gst_video::prelude::*;
 use gst_video::{VideoConverter, VideoFormat, VideoFrameRef, VideoInfo};
-use image::ExtendedColorType;
 use image::codecs::jpeg::JpegEncoder;
+use image::imageops::{self, FilterType};
+use image::{ExtendedColorType, RgbImage};
 
 use super::PolyAnalyze;
 use crate::analyser::lock;
@@ -22,6 +23,8 @@ const LONGEST_NS: u64 = 2_000_000_000;
 /// Height of a key frame at most; the width follows, and is bounded for very wide pictures.
 const HEIGHT: u32 = 360;
 const MOST_WIDTH: u32 = 1280;
+/// Patches of a blurred key frame, from top to bottom.
+const PATCHES: u32 = 12;
 /// JPEG quality, of 100.
 const QUALITY: u8 = 80;
 
@@ -59,7 +62,7 @@ pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer()) else { return gst::PadProbeReturn::Ok };
         if bin.property("key-frames") {
-            let taken = lock(&taker).take(pad, buffer);
+            let taken = lock(&taker).take(pad, buffer, bin.property("blur-unsafe"));
             match taken {
                 Some(Ok(frame)) => {
                     let _ = bin.post_message(gst::message::Element::builder(frame.write()).src(&bin).build());
@@ -88,22 +91,39 @@ struct Taker {
 
 impl Taker {
     /// The picture, if one is due.
-    fn take(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<Result<KeyFrame, String>> {
+    fn take(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef, blur: bool) -> Option<Result<KeyFrame, String>> {
         let segment = pad.sticky_event::<gst::event::Segment>(0)?;
         let pts_ns = segment.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)?.nseconds();
         // Nothing, when this one is earlier than the last: after a seek.
         let since_ns = self.last_ns.and_then(|last_ns| pts_ns.checked_sub(last_ns)).unwrap_or(u64::MAX);
-        let analysed = || video_results(buffer)?.faces.map(|faces| faces.analysed);
-        if since_ns < INTERVAL_NS || (since_ns < LONGEST_NS && analysed() != Some(true)) {
+        if since_ns < INTERVAL_NS {
+            return None;
+        }
+        let known = video_results(buffer).unwrap_or_default();
+        // Where content safety is looked for, nothing is kept that wasn't itself looked at.
+        let (wanted, blurred) = match &known.safety {
+            Some(safety) => (safety.analysed, blur && safety.is_sensitive()),
+            None => (since_ns >= LONGEST_NS || known.faces.is_some_and(|faces| faces.analysed), false),
+        };
+        if !wanted {
             return None;
         }
         self.last_ns = Some(pts_ns);
         let caps = pad.current_caps()?;
         let from = VideoInfo::from_caps(&caps).ok()?;
-        Some(self.jpeg(&from, buffer).map(|picture| KeyFrame { pts_ns, picture }).map_err(|why| why.to_string()))
+        Some(
+            self.jpeg(&from, buffer, blurred)
+                .map(|picture| KeyFrame { pts_ns, picture })
+                .map_err(|why| why.to_string()),
+        )
     }
 
-    fn jpeg(&mut self, from: &VideoInfo, buffer: &gst::BufferRef) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    fn jpeg(
+        &mut self,
+        from: &VideoInfo,
+        buffer: &gst::BufferRef,
+        blurred: bool,
+    ) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
         if self.converter.as_ref().is_none_or(|known| known.from != *from) {
             self.converter = Some(Converter::new(from)?);
         }
@@ -119,7 +139,10 @@ impl Taker {
         let (width, height) = (to.width() as usize, to.height() as usize);
         let (stride, data) = (frame.plane_stride()[0] as usize, frame.plane_data(0)?);
         let rows = data.chunks(stride).take(height).filter_map(|row| row.get(..3 * width));
-        let pixels: Vec<u8> = rows.flatten().copied().collect();
+        let mut pixels: Vec<u8> = rows.flatten().copied().collect();
+        if blurred {
+            pixels = coarse(pixels, to.width(), to.height()).ok_or("a picture without pixels")?;
+        }
         let mut file = Vec::new();
         JpegEncoder::new_with_quality(&mut file, QUALITY).encode(
             &pixels,
@@ -129,6 +152,14 @@ impl Taker {
         )?;
         Ok(file)
     }
+}
+
+/// A picture in patches so coarse that one can tell what kind of picture it is, and nothing in it.
+fn coarse(pixels: Vec<u8>, width: u32, height: u32) -> Option<Vec<u8>> {
+    let picture = RgbImage::from_raw(width, height, pixels)?;
+    let columns = (PATCHES * width / height.max(1)).max(1);
+    let small = imageops::resize(&picture, columns, PATCHES, FilterType::Triangle);
+    Some(imageops::resize(&small, width, height, FilterType::Triangle).into_raw())
 }
 
 impl Converter {
@@ -141,5 +172,32 @@ impl Converter {
         let to = VideoInfo::builder(VideoFormat::Rgb, width, height).fps(from.fps()).build()?;
         let converter = VideoConverter::new(from, &to, None)?;
         Ok(Self { from: from.clone(), to, converter })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_blurred_picture_only_the_large_is_left() {
+        let pixels = |x: u32, y: u32| {
+            if x < 320 {
+                [200, 60, 60]
+            } else if (x / 4 + y / 4) % 2 == 0 {
+                [0; 3]
+            } else {
+                [255; 3]
+            }
+        };
+        let picture = RgbImage::from_fn(640, 360, |x, y| image::Rgb(pixels(x, y)));
+        let blurred = RgbImage::from_raw(640, 360, coarse(picture.into_raw(), 640, 360).unwrap()).unwrap();
+        let at = |x: u32, y: u32| blurred.get_pixel(x, y).0;
+        assert!(at(100, 100)[0] > 190 && at(100, 100)[1] < 70, "one still sees that it is red");
+        // Fields of a chessboard are as one.
+        for (x, y) in [(500, 100), (504, 100), (500, 104), (507, 203)] {
+            assert!((118..138).contains(&at(x, y)[0]), "{:?}", at(x, y));
+        }
+        assert!(coarse(vec![0; 5], 640, 360).is_none());
     }
 }

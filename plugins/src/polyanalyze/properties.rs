@@ -5,11 +5,12 @@ use gst::glib;
 use gst::prelude::*;
 
 use polygraph_core::forensics::{Gates, JoinOptions, MAX_TRACKS};
-use polygraph_models::blazeface::DetectOptions;
+use polygraph_models::{blazeface::DetectOptions, safety};
 
 use crate::analyser::Provider;
 use crate::polyforensics;
 use crate::polylips::{Live, SyncMode};
+use crate::polyscene;
 
 /// A property of the bin that belongs to an element inside.
 pub(super) struct Handed {
@@ -22,7 +23,14 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 23] = [
+pub(super) const HANDED: [Handed; 30] = [
+    Handed { name: "scenes", element: "polyscene", property: "scenes" },
+    Handed { name: "scene-interval", element: "polyscene", property: "scene-interval" },
+    Handed { name: "safety", element: "polyscene", property: "safety" },
+    Handed { name: "safety-interval", element: "polyscene", property: "safety-interval" },
+    Handed { name: "safety-network", element: "polyscene", property: "safety-network" },
+    Handed { name: "safety-thresholds", element: "polyscene", property: "safety-thresholds" },
+    Handed { name: "provider", element: "polyscene", property: "provider" },
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
@@ -68,6 +76,13 @@ pub(super) struct Settings {
     forensics_window: gst::ClockTime,
     evidence: bool,
     key_frames: bool,
+    pub(super) blur_unsafe: bool,
+    scenes: bool,
+    scene_interval: gst::ClockTime,
+    safety: bool,
+    safety_interval: gst::ClockTime,
+    safety_network: String,
+    safety_thresholds: String,
     lip_sync: bool,
     fuse_voice: bool,
 }
@@ -93,6 +108,13 @@ impl Default for Settings {
             forensics_window: gst::ClockTime::from_nseconds(JoinOptions::default().window_ns),
             evidence: false,
             key_frames: false,
+            blur_unsafe: true,
+            scenes: true,
+            scene_interval: gst::ClockTime::from_nseconds(polyscene::INTERVAL_NS),
+            safety: false,
+            safety_interval: gst::ClockTime::from_nseconds(polyscene::INTERVAL_NS),
+            safety_network: safety::CARD.to_owned(),
+            safety_thresholds: String::new(),
             lip_sync: true,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
         }
@@ -120,6 +142,13 @@ impl Settings {
             "forensics-window" => self.forensics_window.nseconds().to_value(),
             "evidence" => self.evidence.to_value(),
             "key-frames" => self.key_frames.to_value(),
+            "blur-unsafe" => self.blur_unsafe.to_value(),
+            "scenes" => self.scenes.to_value(),
+            "scene-interval" => self.scene_interval.nseconds().to_value(),
+            "safety" => self.safety.to_value(),
+            "safety-interval" => self.safety_interval.nseconds().to_value(),
+            "safety-network" => self.safety_network.to_value(),
+            "safety-thresholds" => self.safety_thresholds.to_value(),
             "lip-sync" => self.lip_sync.to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
             _ => unimplemented!(),
@@ -129,6 +158,7 @@ impl Settings {
     /// Sets a property.
     pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
         let time = || value.get::<u64>().map(gst::ClockTime::from_nseconds);
+        let text = || value.get::<Option<String>>().map(Option::unwrap_or_default);
         match name {
             "analysis-fps" => self.analysis_fps = value.get()?,
             "face-threshold" => self.face_threshold = value.get()?,
@@ -147,6 +177,13 @@ impl Settings {
             "forensics-window" => self.forensics_window = time()?,
             "evidence" => self.evidence = value.get()?,
             "key-frames" => self.key_frames = value.get()?,
+            "blur-unsafe" => self.blur_unsafe = value.get()?,
+            "scenes" => self.scenes = value.get()?,
+            "scene-interval" => self.scene_interval = time()?,
+            "safety" => self.safety = value.get()?,
+            "safety-interval" => self.safety_interval = time()?,
+            "safety-network" => self.safety_network = text()?,
+            "safety-thresholds" => self.safety_thresholds = text()?,
             "lip-sync" => self.lip_sync = value.get()?,
             "fuse-voice" => self.fuse_voice = value.get()?,
             _ => unimplemented!(),
@@ -159,6 +196,15 @@ impl Settings {
 pub(super) fn specs() -> Vec<glib::ParamSpec> {
     let default = Settings::default();
     let longest = gst::ClockTime::from_seconds(60).nseconds();
+    let interval = |name, nick, blurb| {
+        glib::ParamSpecUInt64::builder(name)
+            .nick(nick)
+            .blurb(blurb)
+            .default_value(polyscene::INTERVAL_NS)
+            .maximum(polyscene::LONGEST_NS)
+            .mutable_playing()
+            .build()
+    };
     vec![
         glib::ParamSpecDouble::builder("analysis-fps")
             .nick("Analysis rate")
@@ -270,6 +316,38 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .nick("Key frames")
             .blurb("Whether to post element messages polygraph-key-frame with small pictures of what was searched for faces")
             .default_value(default.key_frames)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("blur-unsafe")
+            .nick("Blur what is unsafe")
+            .blurb("Whether key frames are blurred where content safety found something that isn't to be shown")
+            .default_value(default.blur_unsafe)
+            .mutable_playing()
+            .build(),
+        glib::ParamSpecBoolean::builder("scenes")
+            .nick("Scenes")
+            .blurb("Whether to label what is shown")
+            .default_value(default.scenes)
+            .mutable_ready()
+            .build(),
+        interval("scene-interval", "Scene interval", "Time between two looks at a shot for its labels (in nanoseconds)"),
+        glib::ParamSpecBoolean::builder("safety")
+            .nick("Content safety")
+            .blurb("Whether to look for what may be unfit to be shown; its network is fetched only when accepted by name")
+            .default_value(default.safety)
+            .mutable_ready()
+            .build(),
+        interval("safety-interval", "Safety interval", "Time between two looks at a shot for content safety (in nanoseconds)"),
+        glib::ParamSpecString::builder("safety-network")
+            .nick("Safety network")
+            .blurb("Card of the network for content safety")
+            .default_value(Some(safety::CARD))
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecString::builder("safety-thresholds")
+            .nick("Safety thresholds")
+            .blurb("Least scores of labels that are told, in place of the card's: LABEL=0.5,OTHER=0.3")
+            .default_value(Some(""))
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("lip-sync")

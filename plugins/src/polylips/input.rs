@@ -27,8 +27,8 @@ fn running(segment: &Segment, pts_ns: u64) -> Option<u64> {
 
 /// What the join needs of a buffer, read so that the buffer can be let go.
 enum Found {
-    Video(Option<VideoResults>),
-    Audio(Option<AudioResults>),
+    Video(Box<VideoResults>),
+    Audio(Option<Box<AudioResults>>),
 }
 
 impl PolyLips {
@@ -37,8 +37,8 @@ impl PolyLips {
         let pts = buffer.pts();
         let end = pts.map(|pts| pts + buffer.duration().unwrap_or_default());
         let found = match side {
-            Side::Video => Found::Video(meta::video_results(&buffer)),
-            Side::Audio => Found::Audio(meta::audio_results(&buffer)),
+            Side::Video => Found::Video(Box::new(meta::video_results(&buffer).unwrap_or_default())),
+            Side::Audio => Found::Audio(meta::audio_results(&buffer).map(Box::new)),
         };
         // Results wait below; pictures do not, or the decoder runs out of them.
         drop(buffer);
@@ -75,11 +75,10 @@ impl PolyLips {
             return state.join.refuse(side, "no-time", now);
         };
         match found {
-            Found::Video(results) => {
+            Found::Video(mut results) => {
                 let Some(running_ns) = segment.to_running_time(pts).map(gst::ClockTime::nseconds) else {
                     return state.join.refuse(side, "outside-segment", now);
                 };
-                let mut results = results.unwrap_or_default();
                 results.transition = results.transition.map(|found| transition(&segment, found));
                 let mouths = results.faces.as_mut().and_then(|faces| faces.mouths.take());
                 if let Some((inbox, mouths)) = state.inbox.as_mut().zip(mouths) {
@@ -87,7 +86,7 @@ impl PolyLips {
                 }
                 let stream_ns = stream(&segment, pts.nseconds());
                 let size = state.input(side).and_then(|input| input.size);
-                state.join.video(Picture { running_ns, stream_ns, size, results }, now);
+                state.join.video(Picture { running_ns, stream_ns, size, results: *results }, now);
             }
             Found::Audio(Some(mut results)) => {
                 let shift = |range: PtsRange| {
@@ -106,7 +105,7 @@ impl PolyLips {
                 if let Some(inbox) = state.inbox.as_mut().filter(|_| !heard.is_empty()) {
                     inbox.hear(results.speech.clone(), heard);
                 }
-                state.join.audio(results, now);
+                state.join.audio(*results, now);
             }
             Found::Audio(None) => {
                 state.join.refuse(side, "no-results", now);

@@ -12,6 +12,8 @@ use polygraph_core::accounting::Accounting;
 use polygraph_core::cut::{CutDetector, CutOptions};
 use polygraph_core::results::{PtsRange, Transition, TransitionKind};
 
+use super::properties;
+use super::shown::Shown;
 use super::thumbnail::thumbnail;
 use crate::analyser::{lock, stats};
 use crate::meta::update_video;
@@ -47,6 +49,9 @@ impl State {
 pub struct PolyScene {
     settings: Mutex<CutOptions>,
     state: Mutex<State>,
+    shown_settings: Mutex<properties::Shown>,
+    /// The streaming thread's own: nobody else waits for it while networks run.
+    shown: Mutex<Shown>,
 }
 
 #[glib::object_subclass]
@@ -60,7 +65,8 @@ impl ObjectImpl for PolyScene {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let default = CutOptions::default();
-            vec![
+            let mut specs = properties::specs();
+            specs.extend([
                 glib::ParamSpecFloat::builder("threshold")
                     .nick("Threshold")
                     .blurb("Least difference of two neighbouring pictures that is a cut, 0..1")
@@ -80,7 +86,8 @@ impl ObjectImpl for PolyScene {
                     .blurb("Account of the pictures: input = analysed + late + skipped-REASON")
                     .read_only()
                     .build(),
-            ]
+            ]);
+            specs
         });
         &PROPERTIES
     }
@@ -90,7 +97,13 @@ impl ObjectImpl for PolyScene {
         let set = match pspec.name() {
             "threshold" => value.get().map(|value| settings.threshold = value),
             "min-shot" => value.get().map(|value| settings.min_shot_ns = value),
-            _ => unimplemented!(),
+            name => {
+                drop(settings);
+                if let Err(error) = lock(&self.shown_settings).set(name, value) {
+                    gst::error!(CAT, imp = self, "property {name}: {error}");
+                }
+                return;
+            }
         };
         if let Err(error) = set {
             gst::error!(CAT, imp = self, "property {}: {error}", pspec.name());
@@ -102,7 +115,7 @@ impl ObjectImpl for PolyScene {
             "threshold" => lock(&self.settings).threshold.to_value(),
             "min-shot" => lock(&self.settings).min_shot_ns.to_value(),
             "stats" => stats(&lock(&self.state).accounting).to_value(),
-            _ => unimplemented!(),
+            name => lock(&self.shown_settings).get(name),
         }
     }
 }
@@ -134,6 +147,17 @@ impl BaseTransformImpl for PolyScene {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
+        let settings = lock(&self.shown_settings).clone();
+        let (shown, warnings) = Shown::load(&settings).map_err(|error| {
+            gst::error!(CAT, imp = self, "no network: {error}");
+            gst::error_msg!(
+                gst::ResourceError::NotFound,
+                ("Scenes and content safety: {error}"),
+                ["`polygraph models fetch` fetches the networks and ONNX Runtime"]
+            )
+        })?;
+        warnings.iter().for_each(|warning| gst::warning!(CAT, imp = self, "{warning}"));
+        *lock(&self.shown) = shown;
         *lock(&self.state) = State::default();
         Ok(())
     }
@@ -143,12 +167,15 @@ impl BaseTransformImpl for PolyScene {
         let mut state = lock(&self.state);
         state.restart();
         state.info = Some(info);
+        drop(state);
+        lock(&self.shown).restart();
         Ok(())
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
         if event.type_() == gst::EventType::FlushStop {
             lock(&self.state).restart();
+            lock(&self.shown).restart();
         }
         self.parent_sink_event(event)
     }
@@ -172,11 +199,39 @@ impl BaseTransformImpl for PolyScene {
             gst::debug!(CAT, imp = self, "cut of {:.2} at {} ns", transition.strength, transition.pts.start_ns);
             update_video(buffer, |known| known.transition = Some(transition));
         }
-        Ok(gst::FlowSuccess::Ok)
+        self.show(buffer, transition.is_some())
     }
 }
 
 impl PolyScene {
+    /// Says what the picture's shot shows.
+    fn show(&self, buffer: &mut gst::BufferRef, cut: bool) -> Result<gst::FlowSuccess, gst::FlowError> {
+        let mut shown = lock(&self.shown);
+        if shown.is_idle() || buffer.flags().contains(gst::BufferFlags::GAP) {
+            return Ok(gst::FlowSuccess::Ok);
+        }
+        let (info, pts_ns) = {
+            let state = lock(&self.state);
+            (state.info.clone(), state.last_ns)
+        };
+        let Some((info, pts_ns)) = info.zip(pts_ns) else { return Ok(gst::FlowSuccess::Ok) };
+        let settings = lock(&self.shown_settings).clone();
+        let results = shown.look(&settings, &info, buffer, pts_ns, cut).map_err(|error| {
+            gst::element_imp_error!(self, gst::LibraryError::Failed, ("Scenes and content safety: {error}"));
+            gst::FlowError::Error
+        })?;
+        if results.busy {
+            gst::warning!(CAT, imp = self, "picture at {pts_ns} ns not looked at: all workers are busy");
+        }
+        if results.scene.is_some() || results.safety.is_some() {
+            update_video(buffer, |known| {
+                known.scene = results.scene;
+                known.safety = results.safety;
+            });
+        }
+        Ok(gst::FlowSuccess::Ok)
+    }
+
     fn analyse(&self, settings: CutOptions, state: &mut State, buffer: &gst::BufferRef) -> Option<Transition> {
         let State { info, clock, last_ns, cuts, scratch, accounting } = state;
         let Some((info, pts)) = info.as_ref().and_then(|info| Some((info, clock.place(buffer, info)?))) else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `polyscene`: finds cuts.
+//! `polyscene`: finds cuts, and says what shots show.
 //!
 //! Pictures pass through untouched and uncopied. The first picture of a new shot carries a transition of kind `cut` in
 //! its `PolyVideoMeta`, with a strength of which 1 is the threshold; nothing is delayed. Dissolves, fades and wipes
@@ -10,6 +10,11 @@
 //!   much as the last second.
 //! - Of a flash the end is no cut: what was shown before is shown again.
 //! - `min-shot` is the length that a shot has at least.
+//!
+//! With `scenes=true` each shot is looked at with its first picture and then every `scene-interval`, and each picture's
+//! meta carries the labels of its shot so far: a group of scenes or `none`, `indoor` or `outdoor`, and labels that
+//! users added. With `safety=true` it carries what `safety-network` found in the last picture of the shot that was looked
+//! at. Both need networks in the store; all else doesn't.
 //!
 //! A flush, new caps and a jump in time start anew. `stats` holds the account: `input = analysed + skipped-REASON`, with
 //! the reasons `no-pts`, `gap` and `unreadable`.
@@ -26,7 +31,11 @@ use gst::glib;
 use gst::prelude::*;
 
 mod imp;
+mod properties;
+mod shown;
 mod thumbnail;
+
+pub(crate) use properties::{INTERVAL_NS, LONGEST_NS};
 
 glib::wrapper! {
     /// Finds cuts in pictures that pass through.

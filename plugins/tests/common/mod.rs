@@ -157,3 +157,8 @@ pub fn grid() -> Vec<PathBuf> {
     }
     clips
 }
+
+/// The portrait, all of it, as a picture of that size.
+pub fn astronaut_at(size: (u32, u32)) -> RgbImage {
+    imageops::resize(&astronaut(), size.0, size.1, imageops::FilterType::Triangle)
+}

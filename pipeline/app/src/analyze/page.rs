@@ -10,7 +10,7 @@ mod sections;
 use std::{fs, io::Write, path::Path};
 
 use polygraph_core::{
-    report::{Report, Said, Series, Track, Verdict},
+    report::{Report, Said, Series, Shown, Track, Verdict},
     results::NetworkRef,
 };
 use polygraph_models::{Store, card, store::plots::Plots};
@@ -57,6 +57,8 @@ struct Whole<'a> {
     transcript: Vec<&'a Said>,
     /// Stream times of the shot boundaries, nanoseconds.
     shots: &'a [u64],
+    /// Stretches of one scene, and what content safety found.
+    shown: &'a Shown,
     networks: &'a [Network],
     series: &'a Series,
 }
@@ -68,6 +70,7 @@ pub fn write(folder: &Path, summary: &Summary, report: &Report) -> Result<()> {
         summary,
         transcript: report.said().collect(),
         shots: report.cuts(),
+        shown: report.shown(),
         networks: &networks,
         series: report.series(),
     };
@@ -119,6 +122,7 @@ fn html(folder: &Path, summary: &Summary, report: &Report, networks: &[Network],
         sections::faces(report),
         sections::transcript(report),
         sections::shots(report),
+        sections::shown(report),
         sections::networks(networks),
         sections::circumstances(summary),
     ]

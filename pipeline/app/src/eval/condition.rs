@@ -39,9 +39,10 @@ pub enum Sound {
 
 impl Condition {
     /// All of them, in the order of a report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Clean,
         Self::Qp(34),
+        Self::Qp(36),
         Self::Qp(38),
         Self::Qp(42),
         Self::Half,

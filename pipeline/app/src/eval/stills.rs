@@ -178,7 +178,7 @@ fn push(source: &AppSrc, chain: &Chain, pictures: impl Iterator<Item = (u64, Pla
 }
 
 /// The planes as one buffer in GStreamer's default layout of I420: strides rounded up to 4.
-fn buffer(planes: Planes) -> gst::Buffer {
+pub fn buffer(planes: Planes) -> gst::Buffer {
     let Planes { width, height, data } = planes;
     let mut bytes = Vec::with_capacity(width * height * 2);
     for (at, plane) in data.iter().enumerate() {

@@ -6,6 +6,7 @@ use cel::Value;
 use crate::fusion::{Options, Signal, Signals};
 use crate::record::Frame;
 use crate::results::{Face, Fused};
+use crate::scene::PLACES;
 
 /// What a field holds when it is known; else it is `null`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,7 @@ const fn field(path: &'static str, kind: FieldType, meaning: &'static str) -> Fi
 use FieldType::{Bool, Number, Text};
 
 /// All of them. In a rule about the stream those of a face are the ones of the face that the frame's verdict is about.
-pub const FIELDS: [Field; 28] = [
+pub const FIELDS: [Field; 33] = [
     field("fused.p", Number, "fused probability of manipulation, 0..1"),
     field("fused.verdict", Text, "manipulated, no_manipulation_found or inconclusive"),
     field("picture.p", Number, "probability of manipulation by the face's picture"),
@@ -55,6 +56,11 @@ pub const FIELDS: [Field; 28] = [
     field("faces", Number, "how many faces are seen"),
     field("speaking", Bool, "the face speaks"),
     field("no_visible_speech", Bool, "somebody speaks, and none of the faces that are seen"),
+    field("scene.label", Text, "what the shot shows, or none"),
+    field("scene.p", Number, "how likely that is, 0..1"),
+    field("scene.place", Text, "indoor or outdoor"),
+    field("safety.label", Text, "of what content safety found the one with the highest score"),
+    field("safety.score", Number, "its score, 0..1"),
     field("sound", Bool, "there is sound"),
     field("silent", Bool, "there is sound, and it is silent"),
     field("speech", Number, "probability of speech, 0..1"),
@@ -97,6 +103,10 @@ pub(crate) fn values(frame: &Frame, face: Option<&Face>, fused: Option<Fused>, b
     let audio = frame.audio;
     let loudness = audio.map(|audio| audio.loudness).unwrap_or_default();
     let rect = face.map(|face| face.rect);
+    // The scene's own label comes first.
+    let scene = frame.scene.first();
+    let place = frame.scene.iter().find(|label| PLACES.contains(&label.label.as_str()));
+    let found = frame.safety.iter().max_by(|a, b| a.score.total_cmp(&b.score));
     [
         float(fused.and_then(|fused| fused.p)),
         fused.map_or(Value::Null, |fused| fused.verdict.as_str().into()),
@@ -116,6 +126,11 @@ pub(crate) fn values(frame: &Frame, face: Option<&Face>, fused: Option<Fused>, b
         number(Some(frame.faces.len() as f64)),
         boolean(face.and_then(|face| face.speaking)),
         boolean(frame.no_visible_speech),
+        scene.map_or(Value::Null, |scene| scene.label.as_str().into()),
+        float(scene.map(|scene| scene.p)),
+        place.map_or(Value::Null, |place| place.label.as_str().into()),
+        found.map_or(Value::Null, |found| found.label.as_str().into()),
+        float(found.map(|found| found.score)),
         boolean(Some(audio.is_some())),
         boolean(audio.map(|audio| audio.silent)),
         float(audio.and_then(|audio| audio.speech)),

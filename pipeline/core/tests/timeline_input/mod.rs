@@ -12,6 +12,7 @@ pub const MS: u64 = 1_000_000;
 
 /// Something that arrives on a side.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "there are few of them")]
 pub enum Arrival {
     Picture(Picture),
     Sound(AudioResults),
@@ -79,6 +80,7 @@ fn picture(at_ms: u64, plain: bool, faces: Option<bool>) -> Arrival {
                 forensics: None,
                 mouths: None,
             }),
+            ..VideoResults::default()
         },
     })
 }

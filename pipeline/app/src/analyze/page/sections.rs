@@ -16,6 +16,8 @@ use crate::html::escape;
 
 /// Tracks that are listed at most, the longest ones.
 const MOST_TRACKS: usize = 200;
+/// Stretches of one scene that the page lists at most.
+const SCENES: usize = 200;
 
 fn time(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
@@ -213,6 +215,39 @@ pub fn shots(report: &Report) -> String {
     let times: Vec<_> = cuts.iter().map(|ns| time(*ns)).collect();
     let text = if cuts.is_empty() { "No cut was found: one shot.".into() } else { times.join(" ") };
     format!("<section id=shots><h2>Shots</h2><p class=soft>New shots begin at</p><p class=times>{text}</p></section>")
+}
+
+/// What was shown, and what of it may be unfit to be.
+pub fn shown(report: &Report) -> String {
+    let shown = report.shown();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let mut html = "<section id=scenes><h2>Scenes</h2>".to_owned();
+    for (label, flagged) in &shown.safety {
+        let _ = write!(
+            html,
+            "<p class=warn>Content safety: {} in {} pictures from {} on, score up to {:.2}.</p>",
+            escape(label),
+            flagged.pictures,
+            time(flagged.first_ns),
+            flagged.score
+        );
+    }
+    if shown.stretches.is_empty() {
+        return html + "</section>";
+    }
+    html.push_str("<div class=scroll><table><thead><tr><th>from<th>to<th>scene<th class=n>p<th>place</thead><tbody>");
+    for one in shown.stretches.iter().take(SCENES) {
+        let (first, last) = (time(one.first_ns), time(one.last_ns));
+        let (label, place) = (escape(&one.label), escape(&one.place));
+        let _ = write!(html, "<tr><td>{first}<td>{last}<td>{label}<td class=n>{:.2}<td>{place}", one.p);
+    }
+    html.push_str("</tbody></table></div>");
+    if shown.stretches.len() > SCENES {
+        let _ = write!(html, "<p class=soft>The first {SCENES} of {}; report.json has all.</p>", shown.stretches.len());
+    }
+    html + "</section>"
 }
 
 /// What was measured by, and what it is worth.

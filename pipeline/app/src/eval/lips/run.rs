@@ -22,6 +22,7 @@ pub fn clip([video, sound]: &[PathBuf; 2], offset_ms: i64, provider: Provider) -
     let analyzer = gst::ElementFactory::make("polyanalyze")
         .property("transcript", false)
         .property("forensics", false)
+        .property("scenes", false)
         .property_from_str("provider", provider.as_str());
     let analyzer = analyzer.build().map_err(|error| error.to_string())?;
     let sink = AppSink::builder().sync(false).build();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One stream of the configuration; the API takes the same.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use polygraph_core::event::StreamId;
@@ -54,6 +55,16 @@ pub struct StreamConfig {
     /// Compare lips and sound: lip-sync and who speaks.
     #[serde(default = "yes")]
     pub lip_sync: bool,
+    /// Label what is shown: scenes, indoors or outdoors.
+    #[serde(default = "yes")]
+    pub scenes: bool,
+    /// Look for what may be unfit to be shown. The network is fetched only when its licence was accepted by name:
+    /// `polygraph models fetch nudenet-320n --accept nudenet-320n`.
+    #[serde(default)]
+    pub safety: bool,
+    /// Least scores of content safety's labels, in place of the card's.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub safety_thresholds: BTreeMap<String, f32>,
     /// From 0 to 9: when the machine has too much to do, streams of a lower priority make do with less first.
     #[serde(default = "priority")]
     pub priority: u8,
@@ -105,6 +116,9 @@ impl StreamConfig {
             transcript: true,
             forensics: true,
             lip_sync: true,
+            scenes: true,
+            safety: false,
+            safety_thresholds: BTreeMap::new(),
             priority: priority(),
             floor_fps: floor_fps(),
             stall_s: None,
@@ -116,6 +130,9 @@ impl StreamConfig {
     pub fn wrong(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         let id = &self.id;
+        if let Some((label, _)) = self.safety_thresholds.iter().find(|(_, score)| !(0.0..=1.0).contains(*score)) {
+            wrong.push(format!("safety_thresholds.{label}: a score of 0..1"));
+        }
         if id.is_empty() || id.len() > 64 || StreamId::new(id).as_str() != id {
             wrong.push("id: letters, digits, `.`, `_` and `-`, 1 to 64 of them".to_owned());
         }
@@ -199,6 +216,10 @@ impl StreamConfig {
                 transcript: self.transcript,
                 forensics: self.forensics,
                 lip_sync: self.lip_sync,
+                scenes: self.scenes,
+                safety: self.safety,
+                safety_thresholds: thresholds(&self.safety_thresholds),
+                blur_unsafe: true,
                 evidence: evidence && self.forensics,
                 // Nobody takes them yet: incidents of a service have the faces' pictures.
                 key_frames: false,
@@ -207,4 +228,9 @@ impl StreamConfig {
             times: Some(times),
         })
     }
+}
+
+/// As `polyanalyze` takes them.
+fn thresholds(by_label: &BTreeMap<String, f32>) -> String {
+    by_label.iter().map(|(label, score)| format!("{label}={score}")).collect::<Vec<_>>().join(",")
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//! What analysers found in a picture that gets a record of its own.
+
+use crate::results::{Face, NetworkRef, VideoResults};
+use crate::safety::SafetyFinding;
+use crate::scene::SceneLabel;
+
+/// The part of a frame's record that the picture gives.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub faces: Vec<Face>,
+    pub scene: Vec<SceneLabel>,
+    pub safety: Vec<SafetyFinding>,
+    pub networks: Vec<NetworkRef>,
+}
+
+impl Found {
+    /// `None` where no analyser looked at this very picture. Where faces are looked for at all, their rate is that of the
+    /// records; scene and safety hold for a shot and come along.
+    pub(super) fn of(results: VideoResults) -> Option<Self> {
+        let VideoResults { faces, scene, safety, .. } = results;
+        let shown = scene.as_ref().is_some_and(|scene| scene.analysed) || safety.as_ref().is_some_and(|it| it.analysed);
+        if !faces.as_ref().map_or(shown, |faces| faces.analysed) {
+            return None;
+        }
+        let mut found = Self::default();
+        if let Some(faces) = faces {
+            found.faces = faces.faces;
+            found.networks.push(faces.network);
+            found.networks.extend(faces.forensics);
+        }
+        if let Some(scene) = scene {
+            found.scene = scene.labels;
+            found.networks.push(scene.network);
+        }
+        if let Some(safety) = safety {
+            found.safety = safety.findings;
+            found.networks.push(safety.network);
+        }
+        Some(found)
+    }
+}
