@@ -7,6 +7,7 @@
 
 mod catalogue;
 mod lips;
+mod reading;
 mod source;
 mod validate;
 mod worth;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{card, cards};
 pub use lips::{LipSync, LipSyncWindow};
+pub use reading::{LipGate, LipReading, Unit};
 pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
 pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
 
@@ -59,6 +61,9 @@ pub struct Card {
     /// What the likeness of lips and sound means; for the network that sees mouths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lip_sync: Option<LipSync>,
+    /// For networks that read lips: their lexicon, and when they may have a say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lip_reading: Option<LipReading>,
     /// How good it is, as measured by us.
     pub quality: Quality,
 }
@@ -83,6 +88,8 @@ pub enum Task {
     VoiceForensics,
     /// Vectors of lips or of sound that are alike where both belong together.
     LipSync,
+    /// Words of a lexicon, from lips and sound.
+    SpeechReading,
 }
 
 /// Terms of use.

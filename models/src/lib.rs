@@ -13,6 +13,7 @@ pub mod forensics;
 pub mod lips;
 pub mod moonshine;
 pub mod picture;
+pub mod reading;
 pub mod silero;
 pub mod store;
 pub mod voice;

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::Card;
 use crate::{Error, Result};
 
-const TEXTS: [&str; 9] = [
+const TEXTS: [&str; 11] = [
     include_str!("../../cards/blazeface-back.toml"),
     include_str!("../../cards/silero-vad.toml"),
     include_str!("../../cards/moonshine-tiny-encoder.toml"),
@@ -16,6 +16,8 @@ const TEXTS: [&str; 9] = [
     include_str!("../../cards/voice-forensics.toml"),
     include_str!("../../cards/lips-mouth.toml"),
     include_str!("../../cards/lips-sound.toml"),
+    include_str!("../../cards/speech-reading.toml"),
+    include_str!("../../cards/speech-reading-sound.toml"),
 ];
 
 /// All cards of this binary.

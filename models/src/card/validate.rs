@@ -39,6 +39,7 @@ impl Card {
             self.validate_licence(),
             self.calibration.validate(),
             self.lip_sync.as_ref().map_or(Ok(()), super::LipSync::validate),
+            self.lip_reading.as_ref().map_or(Ok(()), super::LipReading::validate),
             self.quality.validate(),
         ];
         if let Some(reason) = parts.into_iter().find_map(Result::err) {

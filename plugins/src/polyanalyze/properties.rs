@@ -22,7 +22,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 23] = [
+pub(super) const HANDED: [Handed; 25] = [
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
@@ -41,6 +41,8 @@ pub(super) const HANDED: [Handed; 23] = [
     Handed { name: "provider", element: "polyvoice", property: "provider" },
     Handed { name: "provider", element: "polyspeech", property: "provider" },
     Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },
+    Handed { name: "lip-reading", element: "polyspeech", property: "lip-reading" },
+    Handed { name: "compare-texts", element: "polyspeech", property: "compare" },
     Handed { name: "sync-mode", element: "polylips", property: "sync-mode" },
     Handed { name: "pts-tolerance", element: "polylips", property: "pts-tolerance" },
     Handed { name: "max-wait-time", element: "polylips", property: "max-wait-time" },
@@ -69,6 +71,8 @@ pub(super) struct Settings {
     evidence: bool,
     key_frames: bool,
     lip_sync: bool,
+    lip_reading: bool,
+    compare_texts: bool,
     fuse_voice: bool,
 }
 
@@ -94,6 +98,8 @@ impl Default for Settings {
             evidence: false,
             key_frames: false,
             lip_sync: true,
+            lip_reading: true,
+            compare_texts: false,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
         }
     }
@@ -121,6 +127,8 @@ impl Settings {
             "evidence" => self.evidence.to_value(),
             "key-frames" => self.key_frames.to_value(),
             "lip-sync" => self.lip_sync.to_value(),
+            "lip-reading" => self.lip_reading.to_value(),
+            "compare-texts" => self.compare_texts.to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
             _ => unimplemented!(),
         }
@@ -148,6 +156,8 @@ impl Settings {
             "evidence" => self.evidence = value.get()?,
             "key-frames" => self.key_frames = value.get()?,
             "lip-sync" => self.lip_sync = value.get()?,
+            "lip-reading" => self.lip_reading = value.get()?,
+            "compare-texts" => self.compare_texts = value.get()?,
             "fuse-voice" => self.fuse_voice = value.get()?,
             _ => unimplemented!(),
         }
@@ -276,6 +286,18 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .nick("Lip-sync")
             .blurb("Whether lips are compared with the sound, and who speaks is told")
             .default_value(default.lip_sync)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("lip-reading")
+            .nick("Lip reading")
+            .blurb("Whether the transcript may be helped by lips, of mouths that lip-sync has cut")
+            .default_value(default.lip_reading)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("compare-texts")
+            .nick("Compare texts")
+            .blurb("For evaluations: read lips whether or not they may count, and tell all texts that could be")
+            .default_value(default.compare_texts)
             .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder("fuse-voice")
