@@ -84,6 +84,10 @@ impl<'a> LogProbs<'a> {
                         continue;
                     }
                     let from = if prefix.last() == Some(&new) { *blank } else { both };
+                    // The same class twice has to have a blank between.
+                    if from == f32::NEG_INFINITY {
+                        continue;
+                    }
                     let grown = [prefix.as_slice(), &[new]].concat();
                     let grown = next.entry(grown).or_insert([f32::NEG_INFINITY; 2]);
                     grown[1] = add(grown[1], from + log_p);

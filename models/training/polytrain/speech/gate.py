@@ -4,8 +4,8 @@ other sources who say something else, and against position 8 with another clip's
 
 A clip counts as helped where at most a third of the network's words are wrong: Moonshine has more than half of GRID's wrong
 even without noise. Logistic regression on how sure the network is of what lips alone say, and how far that agrees with what
-lips and sound say together; neither lip-sync nor motion has a weight yet (they have a rule of their own: a still mouth has no
-say). The threshold lies half of the way from the highest probability of a clip that would be harmed to 1.
+lips and sound say together. Neither lip-sync nor motion has a weight yet; a still mouth never has a say. The threshold lies half
+of the way, in logits, from the highest of those who say something else to the median of those helped.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from .network import DELAY, LEAD, MARGIN, STATE, Sound
 WINDOW = 100
 """Steps of a piece of somebody who says something else."""
 LEVELS = (None, 5, 0, -5)
+SWAPPED = "grid-1, another's sound"
 
 
 def evidence(net, sound, mouths, seen, wave, ears=True):
@@ -46,7 +47,7 @@ def evidence(net, sound, mouths, seen, wave, ears=True):
     return [certainty, agreement], together
 
 
-def fit(x, y, strength=0.003):
+def fit(x, y, strength=0.0003):
     """Weights and offset; both classes weigh the same, and what speaks for lips never speaks against them."""
     weight = np.where(y, 1 / y.sum(), 1 / (~y).sum())
     def loss(w):
@@ -84,7 +85,7 @@ def main():
         other = np.pad(other, (0, max(0, len(clip.sound) - len(other))))[: len(clip.sound)]
         if at % 2:
             given, _ = evidence(net, sound, clip.mouths, clip.seen, other)
-            rows.append((given, False, "grid-1, another's sound"))
+            rows.append((given, False, SWAPPED))
     stems = sorted(args.talk.glob("*.json"))
     for stem in [stems[at] for at in rng.permutation(len(stems))]:
         if sum(row[2] == "others" for row in rows) >= args.pieces:
@@ -96,11 +97,14 @@ def main():
             given, _ = evidence(net, sound, clip.mouths[part], clip.seen[part], clip.sound[start * data.STEP : (start + WINDOW) * data.STEP])
             rows.append((given, False, "others"))
     x, y = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
-    weights, offset = fit(x, y)
-    p = 1 / (1 + np.exp(-(x @ weights + offset)))
-    # What another's sound is put over would be read rightly: it is no harm to whoever looks at the lips, so it sets no threshold.
-    highest = float(p[[not helps and corpus == "others" for _, helps, corpus in rows]].max())
-    least = highest + 0.5 * (1 - highest)
+    # What another's sound is put over would be read rightly, and looks no different: it is told of, and teaches nothing.
+    taught = np.array([corpus != SWAPPED for _, _, corpus in rows])
+    weights, offset = fit(x[taught], y[taught])
+    logits = x @ weights + offset
+    highest = float(logits[[corpus == "others" for _, _, corpus in rows]].max())
+    least = (highest + float(np.median(logits[y]))) / 2
+    p, least = 1 / (1 + np.exp(-logits)), 1 / (1 + np.exp(-least))
+    highest = 1 / (1 + np.exp(-highest))
     gate = {"certainty": round(float(weights[0]), 4), "agreement": round(float(weights[1]), 4), "sync": 0.0, "activity": 0.0, "offset": round(float(offset), 4), "least": round(least, 4), "lips_weight": 0.0, "heard_weight": 0.0}
     corpora = {}
     for (given, helps, corpus), value in zip(rows, p):
@@ -112,6 +116,7 @@ def main():
         one["certainty"] += given[0]
     for one in corpora.values():
         one["certainty"] = round(one["certainty"] / one["clips"], 3)
+    args.out.with_name("gate-rows.json").write_text(json.dumps(rows))
     report = {"gate": gate, "highest_of_others": highest, "corpora": corpora}
     print(json.dumps(report, indent=1))
     args.out.write_text(json.dumps(report, indent=1) + "\n")
