@@ -43,6 +43,8 @@ pub struct LipGate {
     pub offset: f32,
     /// Under this probability lips have no say.
     pub least: f32,
+    /// With fewer words than these lips alone have no say: of one or two words anybody's lips may make the network sure.
+    pub least_words: usize,
     /// Weight of the logarithm of the lips' probability beside that of both.
     pub lips_weight: f32,
     /// What each word that differs from the sound's text costs, in nats.
@@ -56,7 +58,7 @@ impl LipReading {
             return Err("lip_reading: a lexicon has words, and each word letters".into());
         }
         let Some(gate) = &self.gate else { return Ok(()) };
-        let LipGate { certainty, agreement, sync, activity, offset, least, lips_weight, heard_weight } = *gate;
+        let LipGate { certainty, agreement, sync, activity, offset, least, lips_weight, heard_weight, .. } = *gate;
         let numbers = [certainty, agreement, sync, activity, offset, least, lips_weight, heard_weight];
         if numbers.iter().any(|number| !number.is_finite()) || lips_weight < 0.0 || heard_weight < 0.0 {
             return Err("lip_reading: a gate has finite numbers, and weights are none under 0".into());

@@ -312,6 +312,7 @@ impl LipReader {
         let evidence = Evidence { certainty, agreement: reading.agreement(&alone, &together), ..evidence };
         let gate = self.gate.map_or(Gate::SHUT, gate);
         told.weight = gate.p(&evidence);
+        let count = alone.len();
         told.lips_text = reading.spell(alone).join(" ");
         let words = reading.spell(together);
         told.text = words.join(" ");
@@ -323,7 +324,7 @@ impl LipReader {
             LipsWhy::NoMouth
         } else if still {
             LipsWhy::StillMouth
-        } else if told.weight >= gate.least {
+        } else if told.weight >= gate.least && count >= self.gate.map_or(0, |gate| gate.least_words) {
             LipsWhy::Sure
         } else {
             LipsWhy::Unsure

@@ -25,6 +25,8 @@ from .network import DELAY, LEAD, MARGIN, STATE, Sound
 WINDOW = 100
 """Steps of a piece of somebody who says something else."""
 LEVELS = (None, 5, 0, -5)
+LEAST_WORDS = 4
+"""Of one or two words anybody's lips may make the network sure: no sentence of GRID is so short."""
 SWAPPED = "grid-1, another's sound"
 
 
@@ -44,7 +46,7 @@ def evidence(net, sound, mouths, seen, wave, ears=True):
     certainty = float(np.mean([p[run].mean() for run in runs])) if runs else 0.0
     alone, together = greedy(lips), greedy(both)
     agreement = max(0.0, 1 - errors(alone, together) / max(len(alone), len(together), 1))
-    return [certainty, agreement], together
+    return [certainty, agreement, len(alone)], together
 
 
 def fit(x, y, strength=0.0003):
@@ -96,7 +98,10 @@ def main():
             part = slice(start, start + WINDOW)
             given, _ = evidence(net, sound, clip.mouths[part], clip.seen[part], clip.sound[start * data.STEP : (start + WINDOW) * data.STEP])
             rows.append((given, False, "others"))
-    x, y = np.array([row[0] for row in rows]), np.array([row[1] for row in rows])
+    args.out.with_name("gate-rows.json").write_text(json.dumps(rows))
+    many = {corpus: sum(row[2] == corpus for row in rows) for corpus in {row[2] for row in rows}}
+    rows = [row for row in rows if row[0][2] >= LEAST_WORDS]
+    x, y = np.array([row[0][:2] for row in rows]), np.array([row[1] for row in rows])
     # What another's sound is put over would be read rightly, and looks no different: it is told of, and teaches nothing.
     taught = np.array([corpus != SWAPPED for _, _, corpus in rows])
     weights, offset = fit(x[taught], y[taught])
@@ -105,18 +110,17 @@ def main():
     least = (highest + float(np.median(logits[y]))) / 2
     p, least = 1 / (1 + np.exp(-logits)), 1 / (1 + np.exp(-least))
     highest = 1 / (1 + np.exp(-highest))
-    gate = {"certainty": round(float(weights[0]), 4), "agreement": round(float(weights[1]), 4), "sync": 0.0, "activity": 0.0, "offset": round(float(offset), 4), "least": round(least, 4), "lips_weight": 0.0, "heard_weight": 0.0}
+    gate = {"certainty": round(float(weights[0]), 4), "agreement": round(float(weights[1]), 4), "sync": 0.0, "activity": 0.0, "offset": round(float(offset), 4), "least": round(least, 4), "least_words": LEAST_WORDS, "lips_weight": 0.0, "heard_weight": 0.0}
     corpora = {}
     for (given, helps, corpus), value in zip(rows, p):
-        one = corpora.setdefault(corpus, {"clips": 0, "helped": 0, "open": 0, "open_not_helped": 0, "certainty": 0.0})
-        one["clips"] += 1
+        one = corpora.setdefault(corpus, {"clips": many[corpus], "with_words": 0, "helped": 0, "open": 0, "open_not_helped": 0, "certainty": 0.0})
+        one["with_words"] += 1
         one["helped"] += int(helps)
         one["open"] += int(value >= least)
         one["open_not_helped"] += int(value >= least and not helps)
         one["certainty"] += given[0]
     for one in corpora.values():
-        one["certainty"] = round(one["certainty"] / one["clips"], 3)
-    args.out.with_name("gate-rows.json").write_text(json.dumps(rows))
+        one["certainty"] = round(one["certainty"] / one["with_words"], 3)
     report = {"gate": gate, "highest_of_others": highest, "corpora": corpora}
     print(json.dumps(report, indent=1))
     args.out.write_text(json.dumps(report, indent=1) + "\n")

@@ -3,8 +3,7 @@
 and `speech.csv`.
 
 `test`: GRID speaker 1, position 7; other GRID people; open speech over a still portrait and over a foreign talking face. Babble
-is of EmoDB and Moonshine's recordings. `arbiter`: position 8, the same with another clip's sound, and people of other sources
-who say something else, all in babble of training voices: what the gate is learnt on.
+is of EmoDB and Moonshine's recordings. `quick`: some clips of position 9, to see that all runs.
 """
 
 import argparse
@@ -110,38 +109,24 @@ def grid(folder, position):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("which", choices=("test", "arbiter", "quick"))
+    parser.add_argument("which", choices=("test", "quick"))
     parser.add_argument("--grid", type=Path, required=True)
     parser.add_argument("--others", type=Path)
     parser.add_argument("--voices", type=Path, nargs="+", required=True, help="folders of WAV: of EmoDB and Moonshine's recordings, or of training voices")
     parser.add_argument("--portrait", type=Path)
     parser.add_argument("--open", type=Path, help="WAV of open speech; its text beside it in .txt")
-    parser.add_argument("--talk", type=Path, nargs="*", default=[], help="clips of people who say something else")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     voices = [sound(path) for folder in args.voices for path in sorted(folder.glob("*.wav"))]
     folder = Folder(args.out, Babble(voices))
-    position = {"test": 7, "arbiter": 8, "quick": 9}[args.which]
-    clips = list(grid(args.grid, position))
-    levels = LEVELS if args.which != "arbiter" else (LEVELS[0], LEVELS[2])
-    for at, (clip, wave, span, text, times) in enumerate(clips):
-        if args.which == "quick" and at >= 20:
-            break
-        folder.add(clip, wave, span, text, "grid-1", levels, times)
-        if args.which == "arbiter" and at % 2:
-            # Another's words: what the lips say would be wrong.
-            _, wave, span, text, _ = clips[(at + 13) % len(clips)]
-            folder.add(clip, wave, span, text, "grid-1 swapped", levels[:1])
+    clips = list(grid(args.grid, {"test": 7, "quick": 9}[args.which]))
+    for clip, wave, span, text, times in clips if args.which == "test" else clips[:20]:
+        folder.add(clip, wave, span, text, "grid-1", LEVELS, times)
     for person, found in others(args.others).items() if args.others else ():
         for clip in found:
             wave = sound(clip)
             loud = np.flatnonzero(np.abs(wave) > 0.1 * np.abs(wave).max())
             folder.add(clip, wave, (loud[0], loud[-1]), sentence(clip.stem), "grid-others", LEVELS)
-    for clip in args.talk:
-        short = args.out / f"talk.{clip.stem}.mp4"
-        ffmpeg("-i", clip, "-t", 8, "-c:v", "libx264", "-crf", 20, "-preset", "veryfast", "-threads", 1, "-pix_fmt", "yuv420p", "-c:a", "aac", short)
-        wave = sound(short)
-        folder.add(short, wave, (0, len(wave)), "", "talk", levels[:1])
     if args.open:
         wave = sound(args.open)
         text = args.open.with_suffix(".txt").read_text().strip().replace("\n", " ")

@@ -64,7 +64,7 @@ def main():
     parser.add_argument("--lips", type=Path, required=True, help="weights.pt of the network for lips and sound")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sound-only", action="store_true")
-    parser.add_argument("--steps", type=int, default=1400)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--copies", type=int, default=8)
     parser.add_argument("--rate", type=float, default=2e-3)
