@@ -9,6 +9,7 @@ mod catalogue;
 mod lips;
 mod safety;
 mod scene;
+mod reading;
 mod source;
 mod validate;
 mod worth;
@@ -20,6 +21,7 @@ pub use catalogue::{card, cards};
 pub use lips::{LipSync, LipSyncWindow};
 pub use safety::{Activation, Safety, SafetyForm, SafetyLabel};
 pub use scene::{Scene, SceneAdded, SceneGroup};
+pub use reading::{LipGate, LipReading, Unit};
 pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
 pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
 
@@ -69,6 +71,9 @@ pub struct Card {
     /// What it gives and what is told of it; for networks for content safety.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub safety: Option<Safety>,
+    /// For networks that read lips: their lexicon, and when they may have a say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lip_reading: Option<LipReading>,
     /// How good it is, as measured by us.
     pub quality: Quality,
 }
@@ -95,6 +100,8 @@ pub enum Task {
     VoiceForensics,
     /// Vectors of lips or of sound that are alike where both belong together.
     LipSync,
+    /// Words of a lexicon, from lips and sound.
+    SpeechReading,
 }
 
 /// Terms of use.

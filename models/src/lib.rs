@@ -15,6 +15,7 @@ pub mod moonshine;
 pub mod picture;
 pub mod safety;
 pub mod scene;
+pub mod reading;
 pub mod silero;
 pub mod store;
 pub mod voice;

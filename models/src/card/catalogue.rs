@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::Card;
 use crate::{Error, Result};
 
-const TEXTS: [&str; 10] = [
+const TEXTS: [&str; 12] = [
     include_str!("../../cards/blazeface-back.toml"),
     include_str!("../../cards/silero-vad.toml"),
     include_str!("../../cards/moonshine-tiny-encoder.toml"),
@@ -17,6 +17,8 @@ const TEXTS: [&str; 10] = [
     include_str!("../../cards/lips-mouth.toml"),
     include_str!("../../cards/lips-sound.toml"),
     include_str!("../../cards/scene-groups.toml"),
+    include_str!("../../cards/speech-reading.toml"),
+    include_str!("../../cards/speech-reading-sound.toml"),
 ];
 
 /// All cards of this binary.

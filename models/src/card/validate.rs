@@ -41,6 +41,7 @@ impl Card {
             self.lip_sync.as_ref().map_or(Ok(()), super::LipSync::validate),
             self.scene.as_ref().map_or(Ok(()), super::Scene::validate),
             self.safety.as_ref().map_or(Ok(()), super::Safety::validate),
+            self.lip_reading.as_ref().map_or(Ok(()), super::LipReading::validate),
             self.quality.validate(),
         ];
         if let Some(reason) = parts.into_iter().find_map(Result::err) {

@@ -17,6 +17,7 @@ mod outcome;
 mod page;
 mod report;
 mod scenes;
+mod speech;
 pub mod still;
 mod stills;
 mod voices;
@@ -65,6 +66,9 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     }
     if eval.folder.join(scenes::LIST).exists() {
         return scenes::run(eval);
+    }
+    if eval.folder.join(speech::LIST).exists() {
+        return speech::run(eval);
     }
     let manifest = Manifest::read(&eval.folder)?;
     let split = if eval.calibrate { Split::Calibration } else { Split::Test };

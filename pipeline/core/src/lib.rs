@@ -5,6 +5,8 @@
 //! rectangles of 0..1, and every state machine is a plain value that a test can drive.
 
 pub mod accounting;
+pub mod arbiter;
+pub mod ctc;
 pub mod cut;
 pub mod evaluation;
 pub mod event;

@@ -118,7 +118,7 @@ pub enum Missing {
 }
 
 /// Words, revised until they are final.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Transcript {
     /// Counts the utterances of a stream from 0.
     pub utterance: u64,
@@ -137,12 +137,94 @@ pub struct Transcript {
     pub words: Vec<Word>,
     /// How the words' times were made.
     pub word_times: WordTimes,
+    /// The face that says it; absent when none does or nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub speaker_track: Option<u64>,
+    /// What was heard without looking, where lips were looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audio_only_text: Option<String>,
+    /// What the lips said, and whether that counted; absent where nobody looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lip_reading: Option<LipReading>,
+    /// Why the text is to be taken with care; absent where nothing speaks against it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<TextDoubt>,
     /// The networks behind the text.
     pub networks: Vec<NetworkRef>,
 }
 
+/// What the lips said of an utterance.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LipReading {
+    /// The text is that of lips and sound together.
+    pub used: bool,
+    /// Probability that lips make the text better, 0..1: by the gate that the network's card has.
+    pub weight: f32,
+    /// Why they counted, or why not.
+    pub why: LipsWhy,
+    /// How far speech stands out over the noise, in dB; a rough guess, absent for sound that is too short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snr_db: Option<f32>,
+    /// What the lips alone say.
+    pub lips_text: String,
+    /// What lips and sound together say.
+    pub text: String,
+    /// How sure the network is of what the lips alone say, 0..1.
+    pub certainty: f32,
+    /// How far both texts agree, 0..1.
+    pub agreement: f32,
+    /// How well lips and sound fit; absent when nobody can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sync_confidence: Option<f32>,
+    /// How much the mouth moves, in parts of its contrast.
+    pub activity: f32,
+    /// Share of the utterance in which the mouth was seen.
+    pub seen: f32,
+    /// What the twin says that only hears, where it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sound_text: Option<String>,
+}
+
+/// Why lips counted in a text, or why not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LipsWhy {
+    /// They are sure, fit the sound, and move.
+    Sure,
+    /// They aren't sure enough.
+    #[default]
+    Unsure,
+    /// No mouth was seen for long enough.
+    NoMouth,
+    /// Several faces are seen, and none is known to speak.
+    NoSpeaker,
+    /// The mouth doesn't move.
+    StillMouth,
+}
+
+impl LipsWhy {
+    /// Its name in statistics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sure => "sure",
+            Self::Unsure => "unsure",
+            Self::NoMouth => "no-mouth",
+            Self::NoSpeaker => "no-speaker",
+            Self::StillMouth => "still-mouth",
+        }
+    }
+}
+
+/// Why a text is to be taken with care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TextDoubt {
+    /// It was heard in noise while the only mouth that is seen was closed: somebody out of view may have said it.
+    MouthClosed,
+}
+
 /// One word and where it was said.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Word {
     /// As written.
     pub text: String,
@@ -152,13 +234,17 @@ pub struct Word {
     pub end_ns: u64,
     /// Mean probability that the recogniser gave the word's tokens, 0..1; not calibrated.
     pub p: f32,
+    /// It wasn't heard so without looking: the lips changed it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub read_from_lips: bool,
 }
 
 /// How the words' times were made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WordTimes {
     /// Shared out over the speech of the utterance.
+    #[default]
     Estimated,
     /// By forced alignment.
     Aligned,

@@ -310,7 +310,7 @@ fn wrap(text: &str, columns: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::{
-        record::{AudioState, Frame, Shot, Transcript, WordTimes},
+        record::{AudioState, Frame, Shot, Transcript},
         results::{Face, FacePoints, Manipulation, ReasonNot, Synthetic, TransitionKind, VoiceReasonNot},
     };
 
@@ -338,9 +338,7 @@ mod tests {
             end_ns: start_ns + S,
             is_final,
             text: text.into(),
-            words: Vec::new(),
-            word_times: WordTimes::Estimated,
-            networks: Vec::new(),
+            ..Transcript::default()
         })
     }
 

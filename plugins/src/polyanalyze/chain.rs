@@ -39,6 +39,8 @@ pub(super) struct Chain {
     pub(super) queues: Vec<Queue>,
     /// Pads of elements that outlive the chain, with the chain's pads that they are linked to.
     joints: Vec<(gst::Pad, gst::Pad)>,
+    /// Pads of elements that outlive the chain which feed it.
+    taps: Vec<gst::Pad>,
 }
 
 /// Makes an element under its own name.
@@ -80,7 +82,7 @@ impl Chain {
     }
 
     /// `queue ! audioconvert ! polyvoice ! tee`, from there `polylips.audio`, and for the transcript
-    /// `queue ! audioconvert ! audioresample ! capsfilter ! polyspeech ! capsfilter ! funnel`
+    /// `queue ! audioconvert ! audioresample ! capsfilter ! polyspeech ! capsfilter ! funnel`, which also takes the lips.
     ///
     /// polylips needs no queue: it keeps no buffers, and holds sound back only when a file's is far ahead of the pictures.
     pub(super) fn build_audio(
@@ -110,7 +112,25 @@ impl Chain {
             ],
         )?;
         tee.link(&queue)?;
+        if let Some(speech) = bin.by_name("polyspeech") {
+            self.tap(lips, "lips", &speech, "lips")?;
+        }
         self.joint(&last, "src", funnel, "sink_%u")
+    }
+
+    /// Links a pad of an element that outlives the chain to an element of it.
+    fn tap(
+        &mut self,
+        from: &gst::Element,
+        out: &'static str,
+        to: &gst::Element,
+        sink: &'static str,
+    ) -> Result<(), Error> {
+        let (from, to) = (pad(from, out)?, pad(to, sink)?);
+        self.taps.push(from.clone());
+        let linked = from.link(&to);
+        linked.map_err(|err| gst::glib::bool_error!("{} does not link to {}: {err}", from.name(), to.name()))?;
+        Ok(())
     }
 
     fn queue(&mut self, name: &str, limit: Limit) -> Result<gst::Element, Error> {
@@ -181,6 +201,11 @@ impl Chain {
         for (_, to) in &self.joints {
             if let Some(element) = to.parent_element() {
                 element.release_request_pad(to);
+            }
+        }
+        for from in &self.taps {
+            if let Some(element) = from.parent_element() {
+                element.release_request_pad(from);
             }
         }
         for element in &self.elements {

@@ -23,7 +23,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 30] = [
+pub(super) const HANDED: [Handed; 32] = [
     Handed { name: "scenes", element: "polyscene", property: "scenes" },
     Handed { name: "scene-interval", element: "polyscene", property: "scene-interval" },
     Handed { name: "safety", element: "polyscene", property: "safety" },
@@ -49,6 +49,8 @@ pub(super) const HANDED: [Handed; 30] = [
     Handed { name: "provider", element: "polyvoice", property: "provider" },
     Handed { name: "provider", element: "polyspeech", property: "provider" },
     Handed { name: "partial-interval", element: "polyspeech", property: "partial-interval" },
+    Handed { name: "lip-reading", element: "polyspeech", property: "lip-reading" },
+    Handed { name: "compare-texts", element: "polyspeech", property: "compare" },
     Handed { name: "sync-mode", element: "polylips", property: "sync-mode" },
     Handed { name: "pts-tolerance", element: "polylips", property: "pts-tolerance" },
     Handed { name: "max-wait-time", element: "polylips", property: "max-wait-time" },
@@ -84,6 +86,8 @@ pub(super) struct Settings {
     safety_network: String,
     safety_thresholds: String,
     lip_sync: bool,
+    lip_reading: bool,
+    compare_texts: bool,
     fuse_voice: bool,
 }
 
@@ -116,6 +120,8 @@ impl Default for Settings {
             safety_network: safety::CARD.to_owned(),
             safety_thresholds: String::new(),
             lip_sync: true,
+            lip_reading: true,
+            compare_texts: false,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
         }
     }
@@ -150,6 +156,8 @@ impl Settings {
             "safety-network" => self.safety_network.to_value(),
             "safety-thresholds" => self.safety_thresholds.to_value(),
             "lip-sync" => self.lip_sync.to_value(),
+            "lip-reading" => self.lip_reading.to_value(),
+            "compare-texts" => self.compare_texts.to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
             _ => unimplemented!(),
         }
@@ -185,6 +193,8 @@ impl Settings {
             "safety-network" => self.safety_network = text()?,
             "safety-thresholds" => self.safety_thresholds = text()?,
             "lip-sync" => self.lip_sync = value.get()?,
+            "lip-reading" => self.lip_reading = value.get()?,
+            "compare-texts" => self.compare_texts = value.get()?,
             "fuse-voice" => self.fuse_voice = value.get()?,
             _ => unimplemented!(),
         }
@@ -354,6 +364,18 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .nick("Lip-sync")
             .blurb("Whether lips are compared with the sound, and who speaks is told")
             .default_value(default.lip_sync)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("lip-reading")
+            .nick("Lip reading")
+            .blurb("Whether the transcript may be helped by lips, of mouths that lip-sync has cut")
+            .default_value(default.lip_reading)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("compare-texts")
+            .nick("Compare texts")
+            .blurb("For evaluations: read lips whether or not they may count, and tell all texts that could be")
+            .default_value(default.compare_texts)
             .mutable_ready()
             .build(),
         glib::ParamSpecBoolean::builder("fuse-voice")

@@ -9,6 +9,7 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 use polygraph_core::timeline::{self, Side};
 
+use super::mouths::LIPS_CAPS;
 use super::output::RECORD_CAPS;
 use super::reader::{Inbox, Reader, WAIT_NS};
 use super::state::State;
@@ -392,7 +393,9 @@ impl ElementImpl for PolyLips {
             };
             let records = gst::Caps::new_empty_simple(RECORD_CAPS);
             let src = gst::PadTemplate::new("src", gst::PadDirection::Src, gst::PadPresence::Always, &records);
-            [sink("video", "video/x-raw"), sink("audio", "audio/x-raw"), src].into_iter().flatten().collect()
+            let lips = gst::Caps::new_empty_simple(LIPS_CAPS);
+            let lips = gst::PadTemplate::new("lips", gst::PadDirection::Src, gst::PadPresence::Request, &lips);
+            [sink("video", "video/x-raw"), sink("audio", "audio/x-raw"), src, lips].into_iter().flatten().collect()
         });
         &TEMPLATES
     }
@@ -404,6 +407,9 @@ impl ElementImpl for PolyLips {
         _caps: Option<&gst::Caps>,
     ) -> Option<gst::Pad> {
         let name = template.name_template();
+        if name == "lips" {
+            return self.add_lips(template);
+        }
         let side = side_of(name);
         if self.state().input(side).is_some() {
             gst::warning!(CAT, imp = self, "there is one {name} pad, and it is taken");
@@ -423,8 +429,10 @@ impl ElementImpl for PolyLips {
     }
 
     fn release_pad(&self, pad: &gst::Pad) {
-        self.state().unlink(side_of(&pad.name()));
-        self.wake();
+        if pad.direction() == gst::PadDirection::Sink {
+            self.state().unlink(side_of(&pad.name()));
+            self.wake();
+        }
         if let Err(err) = pad.set_active(false).and_then(|()| self.obj().remove_pad(pad)) {
             gst::error!(CAT, imp = self, "{} cannot go: {err}", pad.name());
         }

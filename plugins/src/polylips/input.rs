@@ -3,7 +3,7 @@
 
 use gst::prelude::*;
 use gst::subclass::prelude::*;
-use polygraph_core::results::{AudioResults, PtsRange, VideoResults};
+use polygraph_core::results::{AudioResults, Mouth, PtsRange, VideoResults};
 use polygraph_core::timeline::{Picture, Side};
 
 use super::imp::{CAT, PolyLips};
@@ -59,34 +59,47 @@ impl PolyLips {
             state.held = state.held.saturating_sub(1);
         }
         let concerned = state.concerns();
-        self.hand_over(&mut state, side, pts.zip(end), found);
+        let mouths = self.hand_over(&mut state, side, pts.zip(end), found);
         let concerned = concerned || state.concerns();
         drop(state);
+        if let Some((running_ns, mouths)) = mouths {
+            self.hand_lips(running_ns, mouths);
+        }
         if concerned {
             self.wake();
         }
         Ok(gst::FlowSuccess::Ok)
     }
 
-    fn hand_over(&self, state: &mut State, side: Side, range: Option<(gst::ClockTime, gst::ClockTime)>, found: Found) {
+    /// Hands results to the join; gives the running time of a picture, and its mouths where they were cut.
+    fn hand_over(
+        &self,
+        state: &mut State,
+        side: Side,
+        range: Option<(gst::ClockTime, gst::ClockTime)>,
+        found: Found,
+    ) -> Option<(u64, Option<Vec<Mouth>>)> {
         let now = self.now();
         let segment = state.input(side).and_then(|input| input.segment.clone());
         let (Some(segment), Some((pts, end))) = (segment, range) else {
-            return state.join.refuse(side, "no-time", now);
+            state.join.refuse(side, "no-time", now);
+            return None;
         };
         match found {
             Found::Video(mut results) => {
                 let Some(running_ns) = segment.to_running_time(pts).map(gst::ClockTime::nseconds) else {
-                    return state.join.refuse(side, "outside-segment", now);
+                    state.join.refuse(side, "outside-segment", now);
+                    return None;
                 };
                 results.transition = results.transition.map(|found| transition(&segment, found));
                 let mouths = results.faces.as_mut().and_then(|faces| faces.mouths.take());
-                if let Some((inbox, mouths)) = state.inbox.as_mut().zip(mouths) {
+                if let Some((inbox, mouths)) = state.inbox.as_mut().zip(mouths.clone()) {
                     inbox.see(running_ns, mouths);
                 }
                 let stream_ns = stream(&segment, pts.nseconds());
                 let size = state.input(side).and_then(|input| input.size);
                 state.join.video(Picture { running_ns, stream_ns, size, results: *results }, now);
+                return Some((running_ns, mouths));
             }
             Found::Audio(Some(mut results)) => {
                 let shift = |range: PtsRange| {
@@ -96,7 +109,8 @@ impl PolyLips {
                     })
                 };
                 let Some(pts) = shift(results.pts) else {
-                    return state.join.refuse(side, "outside-segment", now);
+                    state.join.refuse(side, "outside-segment", now);
+                    return None;
                 };
                 results.pts = pts;
                 results.speech.retain_mut(|window| shift(window.pts).map(|pts| window.pts = pts).is_some());
@@ -114,6 +128,7 @@ impl PolyLips {
                 }
             }
         }
+        None
     }
 
     /// An event arrives. None is passed on as it is: the records are a stream of their own.
@@ -146,6 +161,10 @@ impl PolyLips {
                     state.stream = Some((format!("{}/polygraph", start.stream_id()), start.group_id()));
                 }
                 state.join.begin(side);
+                drop(state);
+                if side == Side::Video {
+                    self.announce_lips();
+                }
                 true
             }
             gst::EventView::StreamCollection(collection) => {
@@ -168,6 +187,9 @@ impl PolyLips {
                 let now = self.now();
                 self.state().join.end(side, now);
                 self.wake();
+                if side == Side::Video {
+                    self.tell_lips(event);
+                }
                 true
             }
             _ => true,
@@ -204,6 +226,9 @@ impl PolyLips {
             first
         };
         self.wake();
+        if side == Side::Video {
+            self.tell_lips(event.clone());
+        }
         !first || self.src_pad().push_event(event)
     }
 
@@ -219,6 +244,9 @@ impl PolyLips {
         // This side stays marked until the event has passed, so that nothing leaves before it.
         let others = state.flushing_besides(side);
         drop(state);
+        if side == Side::Video {
+            self.tell_lips(event.clone());
+        }
         let passed = others || self.src_pad().push_event(event);
         let mut state = self.state();
         if let Some(input) = state.input(side) {

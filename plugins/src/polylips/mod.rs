@@ -19,6 +19,8 @@
 //! `polyvoice keep-sound=true` kept: each face of a frame is told whether its lips and the sound belong together, and
 //! whether it speaks.
 //!
+//! What `polyface` cut is handed on by the `lips` pad, in running time, for `polyspeech` to read.
+//!
 //! ## Example pipeline
 //!
 //! ```bash
@@ -30,11 +32,14 @@ use gst::prelude::*;
 
 mod imp;
 mod input;
+mod mouths;
 mod output;
 mod reader;
 mod state;
 
+pub(crate) use mouths::LIPS_CAPS;
 pub(crate) use output::RECORD_CAPS;
+pub(crate) use reader::calibration;
 
 use polygraph_core::timeline::SyncPolicy;
 

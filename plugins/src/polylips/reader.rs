@@ -243,7 +243,7 @@ fn step_of(running_ns: u64) -> i64 {
     (running_ns / STEP_NS) as i64
 }
 
-fn calibration(card: &LipSync) -> Calibration {
+pub(crate) fn calibration(card: &LipSync) -> Calibration {
     let window = |steps: usize| {
         let known = card.windows.iter().find(|window| window.seconds as usize * 25 == steps)?;
         let LipSyncWindow { scale, offset, least_confidence, threshold, .. } = *known;

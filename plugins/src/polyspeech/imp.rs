@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The element `polyspeech`.
 
+use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
 
 use gst::glib;
@@ -10,10 +11,12 @@ use polygraph_core::accounting::Accounting;
 use polygraph_core::transcription;
 
 use super::inbox::{Inbox, Offer};
+use super::lips::Lips;
 use super::listener::Listener;
 use super::output::Form;
 use super::task::Task;
 use crate::analyser::{Provider, lock, stats};
+use crate::polylips::LIPS_CAPS;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> =
     LazyLock::new(|| gst::DebugCategory::new("polyspeech", gst::DebugColorFlags::empty(), Some("Speech recognition")));
@@ -25,6 +28,8 @@ pub(super) struct Settings {
     min_pause: u32,
     max_utterance: u32,
     max_lag: u32,
+    lip_reading: bool,
+    compare: bool,
     provider: Provider,
 }
 
@@ -36,6 +41,8 @@ impl Default for Settings {
             min_pause: 600,
             max_utterance: 15_000,
             max_lag: 5_000,
+            lip_reading: true,
+            compare: false,
             provider: Provider::Auto,
         }
     }
@@ -68,6 +75,8 @@ impl Settings {
 pub(super) struct Counts {
     pub(super) accounting: Accounting,
     pub(super) bad_samples: u64,
+    /// What became of lips: finals in which they were looked at, and others by reason.
+    pub(super) lips: BTreeMap<&'static str, u64>,
 }
 
 /// The implementation.
@@ -77,6 +86,7 @@ pub struct PolySpeech {
     pub(super) settings: Mutex<Settings>,
     pub(super) counts: Mutex<Counts>,
     pub(super) inbox: Inbox,
+    pub(super) lips: Lips,
     /// Whether upstream is live, as of the last segment.
     live: Mutex<bool>,
     /// The task's own; taken out while it works, so that nothing is locked while it pushes.
@@ -118,6 +128,11 @@ impl ObjectSubclass for PolySpeech {
             .query_function(|pad, parent, query| {
                 Self::catch_panic_pad_function(parent, || false, |this| this.src_query(pad, query))
             })
+            // What comes from downstream goes to the sound: lips are joined by time alone.
+            .iterate_internal_links_function(|_, parent| {
+                let sink = parent.and_then(|parent| parent.downcast_ref::<gst::Element>()?.static_pad("sink"));
+                gst::Iterator::from_vec(sink.into_iter().collect())
+            })
             .build();
         Self {
             sinkpad,
@@ -125,6 +140,7 @@ impl ObjectSubclass for PolySpeech {
             settings: Mutex::default(),
             counts: Mutex::default(),
             inbox: Inbox::default(),
+            lips: Lips::default(),
             live: Mutex::default(),
             task: Mutex::default(),
         }
@@ -146,6 +162,8 @@ impl ObjectImpl for PolySpeech {
             "min-pause" => settings.min_pause = value.get().expect("type checked upstream"),
             "max-utterance" => settings.max_utterance = value.get().expect("type checked upstream"),
             "max-lag" => settings.max_lag = value.get().expect("type checked upstream"),
+            "lip-reading" => settings.lip_reading = value.get().expect("type checked upstream"),
+            "compare" => settings.compare = value.get().expect("type checked upstream"),
             "provider" => settings.provider = value.get().expect("type checked upstream"),
             _ => unimplemented!(),
         }
@@ -159,11 +177,17 @@ impl ObjectImpl for PolySpeech {
             "min-pause" => settings.min_pause.to_value(),
             "max-utterance" => settings.max_utterance.to_value(),
             "max-lag" => settings.max_lag.to_value(),
+            "lip-reading" => settings.lip_reading.to_value(),
+            "compare" => settings.compare.to_value(),
             "provider" => settings.provider.to_value(),
             "stats" => {
                 let counts = lock(&self.counts);
                 let mut stats = stats(&counts.accounting);
                 stats.set("bad-samples", counts.bad_samples);
+                for (what, count) in &counts.lips {
+                    stats.set(format!("lips-{what}"), *count);
+                }
+                stats.set("lips-dropped", self.lips.dropped());
                 stats.to_value()
             }
             _ => unimplemented!(),
@@ -226,6 +250,18 @@ fn properties() -> Vec<glib::ParamSpec> {
             500,
             60_000,
         ),
+        glib::ParamSpecBoolean::builder("lip-reading")
+            .nick("Lip reading")
+            .blurb("Whether to read the lips that the lips pad brings, where it is linked; they count only where they are sure")
+            .default_value(default.lip_reading)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("compare")
+            .nick("Compare")
+            .blurb("For evaluations: read lips whether or not they may count, and let the twin listen that has no eyes")
+            .default_value(default.compare)
+            .mutable_ready()
+            .build(),
         glib::ParamSpecEnum::builder_with_default("provider", default.provider)
             .nick("Provider")
             .blurb("ONNX Runtime execution provider of the networks")
@@ -235,7 +271,8 @@ fn properties() -> Vec<glib::ParamSpec> {
             .nick("Statistics")
             .blurb(
                 "Account of the transcriptions that were due, of the transcripts that met a flush downstream and of \
-                    the buffers that were never heard: input = analysed + late + skipped-REASON; bad-samples counts samples that were no finite numbers",
+                    the buffers that were never heard: input = analysed + late + skipped-REASON; bad-samples counts samples that were no finite numbers; \
+                    lips-REASON tells of the finals whose lips were looked at, lips-dropped of pictures that had no room",
             )
             .read_only()
             .build(),
@@ -264,22 +301,43 @@ impl ElementImpl for PolySpeech {
                 .rate(transcription::RATE as i32)
                 .channels(1)
                 .build();
-            [("sink", gst::PadDirection::Sink, sound), ("src", gst::PadDirection::Src, Form::caps())]
-                .into_iter()
-                .filter_map(|(name, way, caps)| gst::PadTemplate::new(name, way, gst::PadPresence::Always, &caps).ok())
-                .collect()
+            let lips = gst::Caps::new_empty_simple(LIPS_CAPS);
+            [
+                ("sink", gst::PadDirection::Sink, gst::PadPresence::Always, sound),
+                ("lips", gst::PadDirection::Sink, gst::PadPresence::Request, lips),
+                ("src", gst::PadDirection::Src, gst::PadPresence::Always, Form::caps()),
+            ]
+            .into_iter()
+            .filter_map(|(name, way, presence, caps)| gst::PadTemplate::new(name, way, presence, &caps).ok())
+            .collect()
         });
         &TEMPLATES
+    }
+
+    fn request_new_pad(
+        &self,
+        template: &gst::PadTemplate,
+        _name: Option<&str>,
+        _caps: Option<&gst::Caps>,
+    ) -> Option<gst::Pad> {
+        self.add_lips(template)
+    }
+
+    fn release_pad(&self, pad: &gst::Pad) {
+        self.remove_lips(pad);
     }
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
             let settings = lock(&self.settings).clone();
-            let listener = Listener::load(settings.provider.into(), settings.policy()).map_err(|error| {
+            let looks = settings.lip_reading && self.obj().static_pad("lips").is_some();
+            let eyes = looks.then_some(settings.compare);
+            let listener = Listener::load(settings.provider.into(), settings.policy(), eyes).map_err(|error| {
                 gst::element_imp_error!(self, gst::LibraryError::Init, ["speech recognition: {error}"]);
                 gst::StateChangeError
             })?;
             *lock(&self.counts) = Counts::default();
+            self.lips.open();
             *lock(&self.task) = Some(Task::new(listener));
         }
         let success = self.parent_change_state(transition)?;
@@ -297,6 +355,7 @@ impl PolySpeech {
         }
         if !active {
             // Whoever waits in the chain function must leave before the pad can be deactivated.
+            self.lips.cancel();
             self.inbox.close(gst::FlowError::Flushing);
         }
         Ok(())
@@ -310,6 +369,7 @@ impl PolySpeech {
             self.inbox.open();
             return self.start_task();
         }
+        self.lips.cancel();
         self.inbox.close(gst::FlowError::Flushing);
         self.srcpad.stop_task().map_err(|error| gst::loggable_error!(CAT, "the task didn't stop: {error}"))
     }
@@ -342,6 +402,7 @@ impl PolySpeech {
     fn sink_event(&self, pad: &gst::Pad, event: gst::Event) -> bool {
         match event.view() {
             gst::EventView::FlushStart(_) => {
+                self.lips.cancel();
                 self.inbox.close(gst::FlowError::Flushing);
                 let sent = self.srcpad.push_event(event);
                 // Waits for the turn that goes on: at most one transcription.
@@ -353,6 +414,7 @@ impl PolySpeech {
             gst::EventView::FlushStop(_) => {
                 let sent = self.srcpad.push_event(event);
                 lock(&self.task).iter_mut().for_each(Task::reset);
+                self.lips.resume();
                 self.inbox.open();
                 sent && self.start_task().map_err(|error| error.log()).is_ok()
             }

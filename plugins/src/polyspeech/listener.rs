@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The task's own state: sound in, transcripts out.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use polygraph_core::accounting::Accounting;
@@ -13,6 +13,8 @@ use polygraph_models::moonshine::Recogniser;
 use polygraph_models::silero::WINDOW;
 use polygraph_models::{Engine, Error, Provider};
 
+use super::lips::Lips;
+use super::reader::{LipReader, Seen};
 use crate::analyser::network_ref;
 use crate::polyvoice::speech::Speech;
 
@@ -51,11 +53,16 @@ pub(super) struct Listener {
     speech_network: Option<NetworkRef>,
     /// The account of the work since it was last collected.
     pub(super) accounting: Accounting,
+    /// Finals whose lips were looked at, by what came of it, since that was last collected.
+    pub(super) looked: BTreeMap<&'static str, u64>,
+    eyes: Option<LipReader>,
+    /// Running time of PTS 0.
+    shift_ns: i64,
 }
 
 impl Listener {
-    /// Loads the networks.
-    pub(super) fn load(provider: Provider, settings: Settings) -> Result<Self, Error> {
+    /// Loads the networks; those that read lips where `eyes` says whether all texts are to be compared.
+    pub(super) fn load(provider: Provider, settings: Settings, eyes: Option<bool>) -> Result<Self, Error> {
         let engine: Arc<Engine> = Engine::shared(provider)?;
         Ok(Self {
             transcriber: Transcriber::new(settings),
@@ -67,6 +74,9 @@ impl Listener {
             speech: None,
             speech_network: None,
             accounting: Accounting::default(),
+            looked: BTreeMap::new(),
+            eyes: eyes.map(|compare| LipReader::load(&engine, compare)).transpose()?.flatten(),
+            shift_ns: 0,
         })
     }
 
@@ -75,6 +85,11 @@ impl Listener {
         if *self.transcriber.settings() != settings {
             self.transcriber.set_settings(settings);
         }
+    }
+
+    /// Says where PTS stand in running time.
+    pub(super) fn set_shift(&mut self, shift_ns: i64) {
+        self.shift_ns = shift_ns;
     }
 
     /// Samples that were no finite numbers so far.
@@ -161,7 +176,7 @@ impl Listener {
     }
 
     /// Does the next piece of work that is due; `None` when there is none. Partials are left out when `busy`.
-    pub(super) fn work(&mut self, busy: bool) -> Option<Result<Option<Transcript>, Error>> {
+    pub(super) fn work(&mut self, busy: bool, lips: &Lips, live: bool) -> Option<Result<Option<Transcript>, Error>> {
         let job = loop {
             if let Some(job) = self.transcriber.poll() {
                 break job;
@@ -178,10 +193,10 @@ impl Listener {
             self.accounting.skipped("busy");
             return Some(Ok(None));
         }
-        Some(self.recognise(job))
+        Some(self.recognise(job, lips, live))
     }
 
-    fn recognise(&mut self, job: Job) -> Result<Option<Transcript>, Error> {
+    fn recognise(&mut self, job: Job, lips: &Lips, live: bool) -> Result<Option<Transcript>, Error> {
         let tries = if job.kind == JobKind::Final { TRIES } else { 1 };
         let mut heard = Err(None);
         for _ in 0..tries {
@@ -207,12 +222,55 @@ impl Listener {
             }
             Err(Some(error)) => return Err(error),
         };
-        let transcript = self.transcriber.answer(job, hypothesis);
-        Ok(transcript.map(|transcript| Transcript { networks: self.networks(), ..transcript }))
+        let transcript = self.answer(job, hypothesis, lips, live)?;
+        Ok(transcript.map(|transcript| Transcript { networks: self.networks(&transcript), ..transcript }))
     }
 
-    fn networks(&self) -> Vec<NetworkRef> {
+    /// The transcript of what was heard, and of what the lips say where there are any.
+    fn answer(
+        &mut self,
+        job: Job,
+        hypothesis: Hypothesis,
+        lips: &Lips,
+        live: bool,
+    ) -> Result<Option<Transcript>, Error> {
+        let Some(eyes) = self.eyes.as_mut().filter(|_| lips.any()) else {
+            return Ok(self.transcriber.answer(job, hypothesis));
+        };
+        let is_final = job.kind == JobKind::Final;
+        let until_ns = eyes.needs(&job, self.shift_ns);
+        if is_final {
+            lips.wait(until_ns, live);
+        }
+        let from_ns = (job.utterance().start_ns as i64 + self.shift_ns).max(0) as u64;
+        let (pictures, seen_ns) = lips.between(from_ns.saturating_sub(1_000_000_000), until_ns);
+        let (mut failed, shift_ns) = (None, self.shift_ns);
+        let transcript = self.transcriber.answer_read(job, hypothesis, |job, words| {
+            match eyes.read(job, words, shift_ns, &Seen::new(&pictures), seen_ns) {
+                Ok(read) => read,
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
+            }
+        });
+        match failed {
+            // What was heard is told all the same.
+            Some(Error::Busy { .. }) => *self.looked.entry("busy").or_default() += 1,
+            Some(error) => return Err(error),
+            None => {}
+        }
+        if let Some(reading) = transcript.as_ref().filter(|_| is_final).and_then(|told| told.lip_reading.as_ref()) {
+            *self.looked.entry(reading.why.as_str()).or_default() += 1;
+            let doubt = transcript.as_ref().is_some_and(|told| told.doubt.is_some());
+            *self.looked.entry("doubt-mouth-closed").or_default() += u64::from(doubt);
+        }
+        Ok(transcript)
+    }
+
+    fn networks(&self, transcript: &Transcript) -> Vec<NetworkRef> {
         let recogniser = self.recogniser.identities().into_iter().map(network_ref);
-        recogniser.chain(self.speech_network.clone()).collect()
+        let eyes = self.eyes.as_ref().filter(|_| transcript.lip_reading.is_some()).map(LipReader::network);
+        recogniser.chain(self.speech_network.clone()).chain(eyes).collect()
     }
 }

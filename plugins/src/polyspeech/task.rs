@@ -46,6 +46,16 @@ impl Task {
     }
 }
 
+/// Running time of PTS 0 in a segment.
+fn shift(segment: &gst::FormattedSegment<gst::ClockTime>) -> i64 {
+    let start = segment.start().unwrap_or_default();
+    match segment.to_running_time_full(start) {
+        Some(gst::Signed::Positive(running)) => running.nseconds() as i64 - start.nseconds() as i64,
+        Some(gst::Signed::Negative(running)) => -(running.nseconds() as i64) - start.nseconds() as i64,
+        None => 0,
+    }
+}
+
 impl PolySpeech {
     /// One turn of the task: the next item, or a look around.
     pub(super) fn turn(&self) {
@@ -87,6 +97,9 @@ impl PolySpeech {
         for (reason, count) in new.skipped {
             *all.skipped.entry(reason).or_default() += count;
         }
+        for (what, count) in std::mem::take(&mut task.listener.looked) {
+            *counts.lips.entry(what).or_default() += count;
+        }
         counts.bad_samples = task.listener.bad_samples();
     }
 
@@ -120,7 +133,7 @@ impl PolySpeech {
                 return Err(reason);
             }
             let busy = self.is_live() && self.inbox.queued() > lock(&self.settings).partial_interval();
-            let Some(done) = task.listener.work(busy) else { return Ok(()) };
+            let Some(done) = task.listener.work(busy, &self.lips, self.is_live()) else { return Ok(()) };
             if let Some(transcript) = done.map_err(|error| self.fail(&error))? {
                 self.push(task, transcript)?;
             }
@@ -246,6 +259,7 @@ impl PolySpeech {
         self.tell_time(task);
         task.reset();
         task.segment = segment.clone();
+        task.listener.set_shift(shift(segment));
         self.srcpad.push_event(event.clone());
         Ok(())
     }

@@ -11,7 +11,7 @@ use std::{
 use polygraph_core::{
     event::{Event, Numbering},
     incident::{self, Incidents},
-    record::{Incident, Record, Stream, Transcript},
+    record::{Incident, Record, Stream, Transcript, Word},
     report::{Found, Report},
     rules::{Action, Rules},
 };
@@ -202,13 +202,24 @@ impl Outputs {
     }
 }
 
-/// A final as a cue of WebVTT (W3C), with the characters that would end its text escaped.
+/// A final as a cue of WebVTT (W3C), with the characters that would end its text escaped. A face that is known to say it is
+/// its voice; words that lips changed are of class `lips`.
 fn cue(transcript: &Transcript) -> String {
-    let text = transcript.text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let word = |word: &Word| {
+        let text = escape(&word.text);
+        if word.read_from_lips { format!("<c.lips>{text}</c>") } else { text }
+    };
+    let text = if transcript.words.iter().any(|word| word.read_from_lips) {
+        transcript.words.iter().map(word).collect::<Vec<_>>().join(" ")
+    } else {
+        escape(&transcript.text)
+    };
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let voice = transcript.speaker_track.map_or(String::new(), |track| format!("<v Face {track}>"));
     // A cue needs a duration.
     let end_ns = transcript.end_ns.max(transcript.start_ns + 1_000_000);
-    format!("\n{} --> {}\n{text}\n", stamp(transcript.start_ns), stamp(end_ns))
+    format!("\n{} --> {}\n{voice}{text}\n", stamp(transcript.start_ns), stamp(end_ns))
 }
 
 fn stamp(ns: u64) -> String {
@@ -219,7 +230,6 @@ fn stamp(ns: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polygraph_core::record::WordTimes;
 
     #[test]
     fn a_cue_is_whole_whatever_is_said() {
@@ -230,10 +240,17 @@ mod tests {
             end_ns: 3_661_002_000_000,
             is_final: true,
             text: "a <b> & c\n\n--> d".into(),
-            words: vec![],
-            word_times: WordTimes::Estimated,
-            networks: vec![],
+            ..Transcript::default()
         };
         assert_eq!(cue(&transcript), "\n01:01:01.002 --> 01:01:01.003\na &lt;b&gt; &amp; c --&gt; d\n");
+    }
+
+    #[test]
+    fn a_cue_says_who_speaks_and_what_was_read() {
+        let word = |text: &str, read_from_lips| Word { text: text.into(), read_from_lips, ..Word::default() };
+        let words = vec![word("bin", false), word("blue", true), word("<b>", false)];
+        let transcript =
+            Transcript { text: "bin blue <b>".into(), words, speaker_track: Some(3), ..Transcript::default() };
+        assert!(cue(&transcript).ends_with("\n<v Face 3>bin <c.lips>blue</c> &lt;b&gt;\n"), "{}", cue(&transcript));
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
 };
 use figures::Figure;
+pub(super) use run::decode;
 
 /// The list, in an evaluation's folder.
 pub const LIST: &str = "lips.csv";

@@ -34,7 +34,7 @@ pub mod sound;
 mod transcriber;
 pub mod words;
 
-pub use transcriber::{Job, JobKind, Transcriber};
+pub use transcriber::{Job, JobKind, Read, Transcriber};
 
 /// Nanoseconds of a millisecond.
 const MS: u64 = 1_000_000;

@@ -25,6 +25,15 @@ pub enum Join {
     Broken,
 }
 
+/// A stretch of sound at 16 kHz.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Stretch {
+    /// PTS of the first sample.
+    pub start_ns: u64,
+    /// Mono, in -1..=1.
+    pub samples: Vec<f32>,
+}
+
 /// Sound at 16 kHz from some PTS to another, without holes.
 #[derive(Clone, Debug, Default)]
 pub struct Sound {
@@ -102,6 +111,12 @@ impl Sound {
         let index = |ns: u64| to_samples(ns.saturating_sub(self.start_ns())).min(self.samples.len());
         let (start, end) = (index(start_ns), index(end_ns));
         &self.samples[start..end.max(start)]
+    }
+
+    /// The same, with the PTS of its first sample.
+    pub fn stretch(&self, start_ns: u64, end_ns: u64) -> Stretch {
+        let start_ns = start_ns.clamp(self.start_ns(), self.end_ns());
+        Stretch { start_ns, samples: self.between(start_ns, end_ns).to_vec() }
     }
 
     /// Forgets what is older than a PTS.

@@ -6,11 +6,14 @@ use std::collections::VecDeque;
 use super::activity::{Segmenter, Utterance};
 use super::guard;
 use super::partials::{Partials, lengths};
-use super::sound::{Join, Sound};
+use super::sound::{Join, Sound, Stretch};
 use super::words::{Spoken, share_out, words};
 use super::{Hypothesis, Settings};
-use crate::record::{Transcript, Word, WordTimes};
+use crate::record::{LipReading, TextDoubt, Transcript, Word, WordTimes};
 use crate::results::{PtsRange, SpeechWindow};
+
+/// Sound from before an utterance that its lips are read with.
+const BEFORE_NS: u64 = 150_000_000;
 
 /// Sound that is kept beyond the pre-roll: speech windows may come this much later than their sound.
 const SLACK_NS: u64 = 1_000_000_000;
@@ -33,8 +36,32 @@ pub struct Job {
     pub wave: Vec<f32>,
     /// Tokens already settled for the start of this sound.
     pub prefix: Vec<u32>,
+    /// All that was heard from shortly before the utterance until now, for who listens with lips in view.
+    pub heard: Stretch,
     utterance: Utterance,
     progress: Progress,
+}
+
+impl Job {
+    /// The speech so far.
+    pub fn utterance(&self) -> &Utterance {
+        &self.utterance
+    }
+}
+
+/// What lips make of a text; see [`crate::arbiter`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Read {
+    /// The words with their times by alignment; `None` leaves those that were heard.
+    pub words: Option<Vec<Word>>,
+    /// Whose they are.
+    pub speaker_track: Option<u64>,
+    /// What the lips said.
+    pub lip_reading: Option<LipReading>,
+    /// Why to take the text with care.
+    pub doubt: Option<TextDoubt>,
+    /// Tell a final even when it has no words.
+    pub always: bool,
 }
 
 /// What is known of an utterance besides its speech.
@@ -140,7 +167,12 @@ impl Transcriber {
         }
         let end_ns = utterance.heard_ns().min(utterance.speech_end_ns() + self.settings.pre_roll_ns);
         let wave = self.sound.between(utterance.start_ns, end_ns).to_vec();
-        self.ended.push_back(Job { kind: JobKind::Final, wave, prefix: Vec::new(), utterance, progress });
+        let heard = self.heard(&utterance);
+        self.ended.push_back(Job { kind: JobKind::Final, wave, prefix: Vec::new(), heard, utterance, progress });
+    }
+
+    fn heard(&self, utterance: &Utterance) -> Stretch {
+        self.sound.stretch(utterance.start_ns.saturating_sub(BEFORE_NS), self.sound.end_ns())
     }
 
     /// The next stretch of sound to transcribe, if any. Ask until there is none after each speech window.
@@ -156,26 +188,48 @@ impl Transcriber {
         }
         let (window, prefix) = progress.partials.begin(utterance.heard_ns(), &self.settings);
         let wave = self.sound.between(window.start_ns, window.end_ns).to_vec();
-        Some(Job { kind: JobKind::Partial, wave, prefix, utterance: utterance.clone(), progress: progress.clone() })
+        let (utterance, progress) = (utterance.clone(), progress.clone());
+        let heard = self.heard(&utterance);
+        Some(Job { kind: JobKind::Partial, wave, prefix, heard, utterance, progress })
     }
 
     /// Takes the recogniser's answer. Nothing comes of it when the guards refuse it, unless there are partials to
     /// take back: then an empty final. `networks` of the transcript is empty.
     pub fn answer(&mut self, job: Job, hypothesis: Hypothesis) -> Option<Transcript> {
-        let Job { kind, utterance, mut progress, .. } = job;
+        self.answer_read(job, hypothesis, |_, _| None)
+    }
+
+    /// The same, where lips may have a say: `read` is given the job and the words that are believed, and says what becomes
+    /// of them.
+    pub fn answer_read(
+        &mut self,
+        job: Job,
+        hypothesis: Hypothesis,
+        read: impl FnOnce(&Job, &[Word]) -> Option<Read>,
+    ) -> Option<Transcript> {
+        let Job { kind, utterance, .. } = &job;
+        let mut progress = job.progress.clone();
         let spoken = guard::cut_repeats(words(&hypothesis.tokens));
         let (timed, end_ns) = match kind {
             JobKind::Partial => {
-                progress.partials.answer(spoken, &utterance);
+                progress.partials.answer(spoken, utterance);
                 let timed = progress.partials.words().map(|timed| (timed.word.clone(), timed.pts)).collect();
                 (timed, utterance.heard_ns())
             }
-            JobKind::Final => (spread(spoken, &utterance), utterance.speech_end_ns()),
+            JobKind::Final => (spread(spoken, utterance), utterance.speech_end_ns()),
         };
-        let believed = self.believes(&timed, &utterance);
-        let timed = if believed { timed } else { Vec::new() };
-        let transcript = self.tell(kind, timed, &utterance, end_ns, &mut progress);
-        if kind == JobKind::Partial {
+        let timed = if self.believes(&timed, utterance) { timed } else { Vec::new() };
+        let word = |(word, pts): (Spoken, PtsRange)| Word {
+            text: word.text,
+            start_ns: pts.start_ns,
+            end_ns: pts.end_ns,
+            p: word.p,
+            read_from_lips: false,
+        };
+        let heard: Vec<Word> = timed.into_iter().map(word).collect();
+        let read = read(&job, &heard);
+        let transcript = self.tell(&job, heard, read, end_ns, &mut progress);
+        if job.kind == JobKind::Partial {
             self.progress = Some(progress);
         }
         transcript
@@ -190,14 +244,18 @@ impl Transcriber {
     /// The transcript of some words, and the book-keeping of its number and revision.
     fn tell(
         &mut self,
-        kind: JobKind,
-        timed: Vec<(Spoken, PtsRange)>,
-        utterance: &Utterance,
+        job: &Job,
+        heard: Vec<Word>,
+        read: Option<Read>,
         end_ns: u64,
         progress: &mut Progress,
     ) -> Option<Transcript> {
-        let is_final = kind == JobKind::Final;
-        if timed.is_empty() && (progress.told.is_none() || !is_final) {
+        let is_final = job.kind == JobKind::Final;
+        let audio_only_text = read.as_ref().map(|_| text(&heard));
+        let Read { words, speaker_track, lip_reading, doubt, always } = read.unwrap_or_default();
+        let word_times = if words.is_some() { WordTimes::Aligned } else { WordTimes::Estimated };
+        let words = words.unwrap_or(heard);
+        if words.is_empty() && ((progress.told.is_none() && !always) || !is_final) {
             return None;
         }
         let (number, revision) = match progress.told {
@@ -208,25 +266,28 @@ impl Transcriber {
             }
         };
         progress.told = Some((number, revision));
-        let word = |(word, pts): (Spoken, PtsRange)| Word {
-            text: word.text,
-            start_ns: pts.start_ns,
-            end_ns: pts.end_ns,
-            p: word.p,
-        };
-        let words: Vec<Word> = timed.into_iter().map(word).collect();
+        let start_ns = speech_start(&job.utterance);
         Some(Transcript {
             utterance: number,
             revision,
-            start_ns: speech_start(utterance),
-            end_ns,
+            // Lips move before anything is heard.
+            start_ns: words.first().map_or(start_ns, |word| word.start_ns.min(start_ns)),
+            end_ns: words.last().map_or(end_ns, |word| word.end_ns.max(end_ns)),
             is_final,
-            text: words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" "),
+            text: text(&words),
             words,
-            word_times: WordTimes::Estimated,
+            word_times,
+            speaker_track,
+            audio_only_text,
+            lip_reading,
+            doubt,
             networks: Vec::new(),
         })
     }
+}
+
+fn text(words: &[Word]) -> String {
+    words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 fn speech_start(utterance: &Utterance) -> u64 {

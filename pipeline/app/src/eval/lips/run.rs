@@ -42,7 +42,7 @@ pub fn clip([video, sound]: &[PathBuf; 2], offset_ms: i64, provider: Provider) -
 }
 
 /// Decodes one kind of stream of a file into the analysers.
-fn decode(
+pub fn decode(
     pipeline: &gst::Pipeline,
     analyzer: &gst::Element,
     path: &Path,
