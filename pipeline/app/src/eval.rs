@@ -16,6 +16,7 @@ mod observe;
 mod outcome;
 mod page;
 mod report;
+mod shots;
 mod still;
 mod stills;
 mod voices;
@@ -61,6 +62,9 @@ pub struct Setup {
 pub fn run(eval: &Eval) -> Result<ExitCode> {
     if eval.folder.join(lips::LIST).exists() {
         return lips::run(eval);
+    }
+    if eval.folder.join(shots::LIST).exists() {
+        return shots::run(eval);
     }
     let manifest = Manifest::read(&eval.folder)?;
     let split = if eval.calibrate { Split::Calibration } else { Split::Test };

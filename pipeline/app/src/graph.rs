@@ -11,6 +11,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSink;
 use polygraph_core::accounting::{Accounting, Counters};
+use polygraph_core::fault::{Faults, Limits};
 use polygraph_core::load::Rates;
 use polygraph_models::Provider;
 
@@ -30,6 +31,16 @@ pub struct Analysis {
     pub forensics: bool,
     /// Compare lips with the sound, and tell who speaks.
     pub lip_sync: bool,
+    /// Look for faces.
+    pub faces: bool,
+    /// Look for shot boundaries.
+    pub shots: bool,
+    /// Look for speech, loudness and silence.
+    pub voice: bool,
+    /// Broadcast faults that are looked for.
+    pub faults: Faults,
+    /// From where on something is one.
+    pub fault_limits: Limits,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
     /// Post small pictures of what was searched for faces.
@@ -46,6 +57,11 @@ impl Default for Analysis {
             transcript: true,
             forensics: true,
             lip_sync: true,
+            faces: true,
+            shots: true,
+            voice: true,
+            faults: Faults::NONE,
+            fault_limits: Limits::default(),
             evidence: false,
             key_frames: false,
             provider: Provider::default(),
@@ -65,6 +81,11 @@ impl Analysis {
             .property("transcript", self.transcript)
             .property("forensics", self.forensics)
             .property("lip-sync", self.lip_sync)
+            .property("faces", self.faces)
+            .property("shots", self.shots)
+            .property("voice", self.voice)
+            .property("faults", self.faults.to_string())
+            .property("fault-limits", self.fault_limits.written())
             .property("evidence", self.evidence)
             .property("key-frames", self.key_frames)
             .property_from_str("provider", self.provider.as_str())

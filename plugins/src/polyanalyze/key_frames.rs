@@ -83,6 +83,8 @@ struct Converter {
 #[derive(Default)]
 struct Taker {
     last_ns: Option<u64>,
+    /// None was taken since the last cut: the next picture that can be is, however soon.
+    new_shot: bool,
     converter: Option<Converter>,
 }
 
@@ -93,11 +95,17 @@ impl Taker {
         let pts_ns = segment.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)?.nseconds();
         // Nothing, when this one is earlier than the last: after a seek.
         let since_ns = self.last_ns.and_then(|last_ns| pts_ns.checked_sub(last_ns)).unwrap_or(u64::MAX);
-        let analysed = || video_results(buffer)?.faces.map(|faces| faces.analysed);
-        if since_ns < INTERVAL_NS || (since_ns < LONGEST_NS && analysed() != Some(true)) {
+        let known = video_results(buffer);
+        self.new_shot |= known.as_ref().is_some_and(|known| known.transition.is_some());
+        let analysed = known.and_then(|known| Some(known.faces?.analysed));
+        let due = match self.new_shot {
+            true => analysed != Some(false),
+            false => since_ns >= INTERVAL_NS && (since_ns >= LONGEST_NS || analysed == Some(true)),
+        };
+        if !due {
             return None;
         }
-        self.last_ns = Some(pts_ns);
+        (self.last_ns, self.new_shot) = (Some(pts_ns), false);
         let caps = pad.current_caps()?;
         let from = VideoInfo::from_caps(&caps).ok()?;
         Some(self.jpeg(&from, buffer).map(|picture| KeyFrame { pts_ns, picture }).map_err(|why| why.to_string()))

@@ -4,10 +4,12 @@
 use gst::glib;
 use gst::prelude::*;
 
+use polygraph_core::fault::FaultKind;
 use polygraph_core::forensics::{Gates, JoinOptions, MAX_TRACKS};
 use polygraph_models::blazeface::DetectOptions;
 
 use crate::analyser::Provider;
+use crate::faults::FaultSettings;
 use crate::polyforensics;
 use crate::polylips::{Live, SyncMode};
 
@@ -22,7 +24,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 23] = [
+pub(super) const HANDED: [Handed; 31] = [
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
     Handed { name: "tiles", element: "polyface", property: "tiles" },
@@ -46,6 +48,14 @@ pub(super) const HANDED: [Handed; 23] = [
     Handed { name: "max-wait-time", element: "polylips", property: "max-wait-time" },
     Handed { name: "fuse-voice", element: "polyfuse", property: "voice" },
     Handed { name: "live", element: "polylips", property: "live" },
+    Handed { name: "shots", element: "polyscene", property: "shots" },
+    Handed { name: "voice", element: "polyvoice", property: "vad" },
+    Handed { name: "faults", element: "polyscene", property: "faults" },
+    Handed { name: "fault-limits", element: "polyscene", property: "fault-limits" },
+    Handed { name: "faults", element: "polyvoice", property: "faults" },
+    Handed { name: "fault-limits", element: "polyvoice", property: "fault-limits" },
+    Handed { name: "faults", element: "polylips", property: "faults" },
+    Handed { name: "fault-limits", element: "polylips", property: "fault-limits" },
 ];
 
 /// The bin's settings.
@@ -67,9 +77,13 @@ pub(super) struct Settings {
     forensics_gates: bool,
     forensics_window: gst::ClockTime,
     evidence: bool,
-    key_frames: bool,
+    pub(super) key_frames: bool,
     lip_sync: bool,
     fuse_voice: bool,
+    pub(super) faces: bool,
+    shots: bool,
+    voice: bool,
+    faults: FaultSettings,
 }
 
 impl Default for Settings {
@@ -95,6 +109,10 @@ impl Default for Settings {
             key_frames: false,
             lip_sync: true,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
+            faces: true,
+            shots: true,
+            voice: true,
+            faults: FaultSettings::default(),
         }
     }
 }
@@ -120,14 +138,28 @@ impl Settings {
             "forensics-window" => self.forensics_window.nseconds().to_value(),
             "evidence" => self.evidence.to_value(),
             "key-frames" => self.key_frames.to_value(),
-            "lip-sync" => self.lip_sync.to_value(),
+            // Lips are those of faces, and the sound that they are held against comes from polyvoice.
+            "lip-sync" => (self.lip_sync && self.faces && self.voice).to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
-            _ => unimplemented!(),
+            "faces" => self.faces.to_value(),
+            "shots" => self.shots.to_value(),
+            "voice" => self.voice.to_value(),
+            name => self.faults.get(name).unwrap_or_else(|| unimplemented!()),
         }
     }
 
     /// Sets a property.
-    pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
+    ///
+    /// # Errors
+    /// One line that says what is wrong with it.
+    pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), String> {
+        if let Some(set) = self.faults.set(name, value) {
+            return set;
+        }
+        self.set_own(name, value).map_err(|error| error.to_string())
+    }
+
+    fn set_own(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
         let time = || value.get::<u64>().map(gst::ClockTime::from_nseconds);
         match name {
             "analysis-fps" => self.analysis_fps = value.get()?,
@@ -149,9 +181,24 @@ impl Settings {
             "key-frames" => self.key_frames = value.get()?,
             "lip-sync" => self.lip_sync = value.get()?,
             "fuse-voice" => self.fuse_voice = value.get()?,
+            "faces" => self.faces = value.get()?,
+            "shots" => self.shots = value.get()?,
+            "voice" => self.voice = value.get()?,
             _ => unimplemented!(),
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// Whether pictures are looked at by `polyscene`.
+    pub(super) fn wants_scene(&self) -> bool {
+        self.shots || self.faults.faults.any(&FaultKind::PICTURE)
+    }
+
+    /// Whether sound is listened to by `polyvoice`.
+    pub(super) fn wants_voice(&self) -> bool {
+        self.voice || self.faults.faults.any(&FaultKind::SOUND)
     }
 }
 
@@ -159,7 +206,7 @@ impl Settings {
 pub(super) fn specs() -> Vec<glib::ParamSpec> {
     let default = Settings::default();
     let longest = gst::ClockTime::from_seconds(60).nseconds();
-    vec![
+    let mut specs = vec![
         glib::ParamSpecDouble::builder("analysis-fps")
             .nick("Analysis rate")
             .blurb("Pictures a second, by PTS, that are searched for faces (0 = every picture)")
@@ -284,12 +331,32 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .default_value(default.fuse_voice)
             .mutable_playing()
             .build(),
+        glib::ParamSpecBoolean::builder("faces")
+            .nick("Faces")
+            .blurb("Whether faces are looked for; without, there are no frame records, nor forensics and lip-sync; counts for video pads requested afterwards")
+            .default_value(default.faces)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("shots")
+            .nick("Shots")
+            .blurb("Whether shot boundaries are looked for; counts for video pads requested afterwards")
+            .default_value(default.shots)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("voice")
+            .nick("Voice")
+            .blurb("Whether speech activity, loudness, silence and signs of a synthetic voice are looked for; counts for sound pads requested afterwards")
+            .default_value(default.voice)
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("One structure for each element inside: input = analysed + skipped-* + late")
             .read_only()
             .build(),
-    ]
+    ];
+    specs.extend(FaultSettings::specs());
+    specs
 }
 
 /// Gives an element inside a value of the bin's, in the type that its own property has.

@@ -7,10 +7,12 @@ use polygraph_core::results::{AudioResults, PtsRange, VideoResults};
 use polygraph_core::timeline::{Picture, Side};
 
 use super::imp::{CAT, PolyLips};
+use super::late::range as stream_range;
 use super::state::State;
+use crate::late::Late;
 use crate::meta;
 use crate::picture::picture_size;
-use crate::times::{Segment, stream, transition};
+use crate::times::{Segment, stream};
 
 /// How long to wait for the pad of a stream that the source has.
 const LISTED_WAIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
@@ -74,13 +76,14 @@ impl PolyLips {
         let (Some(segment), Some((pts, end))) = (segment, range) else {
             return state.join.refuse(side, "no-time", now);
         };
+        // A picture that nobody looked at is there, and so is sound.
+        state.present(side, &segment, stream_range(&segment, (pts, end)));
         match found {
             Found::Video(results) => {
                 let Some(running_ns) = segment.to_running_time(pts).map(gst::ClockTime::nseconds) else {
                     return state.join.refuse(side, "outside-segment", now);
                 };
                 let mut results = results.unwrap_or_default();
-                results.transition = results.transition.map(|found| transition(&segment, found));
                 let mouths = results.faces.as_mut().and_then(|faces| faces.mouths.take());
                 if let Some((inbox, mouths)) = state.inbox.as_mut().zip(mouths) {
                     inbox.see(running_ns, mouths);
@@ -167,8 +170,17 @@ impl PolyLips {
             }
             gst::EventView::Eos(_) => {
                 let now = self.now();
-                self.state().join.end(side, now);
+                let mut state = self.state();
+                state.join.end(side, now);
+                state.absent(side);
+                drop(state);
                 self.wake();
+                true
+            }
+            gst::EventView::CustomDownstream(_) => {
+                if let Some(late) = Late::read(&event) {
+                    self.late(side, late);
+                }
                 true
             }
             _ => true,
@@ -196,6 +208,7 @@ impl PolyLips {
             let now = self.now();
             let first = !state.flushing();
             state.join.flush(side, now);
+            state.forget(side);
             if let Some(inbox) = &mut state.inbox {
                 inbox.flush();
             }

@@ -30,6 +30,7 @@ use gst::prelude::*;
 
 mod imp;
 mod input;
+mod late;
 mod output;
 mod reader;
 mod state;

@@ -125,9 +125,8 @@ impl Runner for Supervised {
             forensics: wanted.forensics,
             // A lip that does not fit its voice is a sign of manipulation too.
             lip_sync: wanted.forensics,
-            evidence: false,
-            key_frames: false,
             provider: self.provider,
+            ..Analysis::default()
         };
         let wanted = supervise::Wanted { looped: true, analysis, ..supervise::Wanted::new(stream, uri) };
         let ear = Ear { places: self.places.clone(), listener };
