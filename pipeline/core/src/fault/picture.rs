@@ -7,8 +7,12 @@ use super::{Edge, FaultKind, Faults, FrameRate, Limits, Span};
 /// A picture that stands still is coded anew now and then, a little differently: one step up to this mean change, and
 /// stillness after it, doesn't end a freeze.
 const REFRESH: f32 = 0.012;
-/// What no pixel changes by in such a step: the digits of a clock change by more.
-const REFRESHED: f32 = 0.1;
+/// In such a step many pixels change, and few by much: of a clock's digits it is the other way round. Change that is much, most
+/// pixels that it may have, change that is any, and least pixels that have it.
+const MUCH: f32 = 0.1;
+const MOST_MUCH: f32 = 0.005;
+const ANY: f32 = 0.002;
+const LEAST_ANY: f32 = 0.2;
 /// Such steps are at least this far apart.
 const REFRESH_NS: u64 = 300_000_000;
 /// The least change that is told, in dB.
@@ -187,8 +191,11 @@ impl Still {
         }
         let again = pts_ns.saturating_sub(self.refreshed_ns) >= REFRESH_NS;
         let (stood, since_ns) = (self.stands, self.since_ns);
-        let most = self.luma.iter().zip(luma).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        if stood && again && change <= REFRESH && most <= REFRESHED {
+        let share = |by: f32| {
+            let changed = self.luma.iter().zip(luma).filter(|(a, b)| (*a - *b).abs() > by).count();
+            changed as f32 / luma.len().max(1) as f32
+        };
+        if stood && again && change <= REFRESH && share(MUCH) <= MOST_MUCH && share(ANY) >= LEAST_ANY {
             self.begin(pts_ns, luma, since_ns);
             self.refreshed_ns = pts_ns;
             return Stood::Perhaps;
