@@ -7,9 +7,9 @@
 
 mod catalogue;
 mod lips;
+mod reading;
 mod safety;
 mod scene;
-mod reading;
 mod source;
 mod validate;
 mod worth;
@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 
 pub use catalogue::{card, cards};
 pub use lips::{LipSync, LipSyncWindow};
+pub use reading::{LipGate, LipReading, Unit};
 pub use safety::{Activation, Safety, SafetyForm, SafetyLabel};
 pub use scene::{Scene, SceneAdded, SceneGroup};
-pub use reading::{LipGate, LipReading, Unit};
 pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
 pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
 

@@ -7,6 +7,8 @@
 use gst::glib;
 
 pub mod analyser;
+mod faults;
+pub mod late;
 mod lateness;
 pub mod meta;
 mod picture;

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From buffers' PTS to the stream time that records have.
 
-use polygraph_core::results::{PtsRange, Transition};
-
 /// A segment of a stream in time.
 pub(crate) type Segment = gst::FormattedSegment<gst::ClockTime>;
 
@@ -12,10 +10,4 @@ pub(crate) fn stream(segment: &Segment, pts_ns: u64) -> u64 {
         Some(gst::Signed::Positive(time)) => time.nseconds(),
         _ => pts_ns,
     }
-}
-
-/// A transition in stream time.
-pub(crate) fn transition(segment: &Segment, found: Transition) -> Transition {
-    let PtsRange { start_ns, end_ns } = found.pts;
-    Transition { pts: PtsRange { start_ns: stream(segment, start_ns), end_ns: stream(segment, end_ns) }, ..found }
 }

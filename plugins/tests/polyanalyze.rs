@@ -244,3 +244,39 @@ fn without_forensics_nobody_looks_for_signs_of_manipulation() {
     assert!(frames.iter().all(|frame| frame.faces.iter().all(|face| face.manipulation.is_none())));
     assert!(frames.iter().all(|frame| frame.networks.len() == 1));
 }
+
+/// Everything off that can be.
+const OFF: &str = "faces=false shots=false voice=false transcript=false";
+
+#[test]
+fn what_is_off_is_not_built_and_says_nothing() {
+    let (video, audio) = (video(2, ""), audio(2, ""));
+    let outcome = analyzed(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a {OFF}"));
+    assert!(outcome.records.is_empty(), "{:?}", outcome.records);
+    for element in ["polyscene", "polyface", "polyforensics", "polyvoice", "polyspeech"] {
+        assert!(!outcome.stats.has_field(element), "{element} was built");
+    }
+    assert_eq!(outcome.count("polylips", "input"), 50);
+}
+
+#[test]
+fn faults_are_told_without_any_other_analyser() {
+    let (video, audio) = (video(6, "pattern=black"), audio(6, "wave=silence"));
+    let faults = "faults=all fault-limits=\"black_s=1,silence_s=1.5\"";
+    let outcome = analyzed(&format!("{video} ! a.video  {audio} ! a.audio  polyanalyze name=a {OFF} {faults}"));
+    let told: Vec<_> = outcome
+        .records
+        .iter()
+        .map(|record| match record {
+            Record::Incident(told) => {
+                (told.incident, told.rule.as_str(), told.pts_ns / 1_000_000, told.start_ns, told.end_ns / S)
+            }
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let (black, silent) = ("fault.black", "fault.silence");
+    assert_eq!(
+        told,
+        [(0, black, 1000, 0, 1), (1, silent, 1500, 0, 1), (0, black, 6000, 0, 6), (1, silent, 6000, 0, 6)]
+    );
+}

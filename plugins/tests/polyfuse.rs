@@ -65,7 +65,7 @@ fn a_frame_gets_a_verdict_for_its_face_and_for_itself() {
 #[test]
 fn what_is_no_frame_passes_as_it_came() {
     let mut harness = harness();
-    let shot = Shot { pts_ns: 1, kind: TransitionKind::Cut, start_ns: 1, end_ns: 1, strength: 2.0 };
+    let shot = Shot { pts_ns: 1, kind: TransitionKind::Cut, start_ns: 1, end_ns: 1, strength: 2.0, key_frame: None };
     for bytes in
         [line(&Record::Shot(shot)), b"no JSON".to_vec(), b"{\"frame\": broken".to_vec(), b"{\"frame\":1}".to_vec()]
     {

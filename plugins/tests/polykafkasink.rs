@@ -9,9 +9,11 @@ use std::sync::LazyLock;
 use gst::prelude::*;
 use gst_check::Harness;
 use gst_video::VideoFormat;
+use gstpolygraph::late::Late;
 use gstpolygraph::meta::update_video;
 use polygraph_core::record::{Record, Shot};
-use polygraph_core::results::{FaceResults, NetworkRef, PtsRange, Transition, TransitionKind};
+use polygraph_core::results::{FaceResults, NetworkRef, PtsRange, TransitionKind};
+use polygraph_core::shot::Boundary;
 
 const MS: u64 = 1_000_000;
 /// Nobody listens at the port of `discard`.
@@ -63,18 +65,14 @@ fn records_and_what_pictures_carry_become_events() {
     assert_eq!(stat(&harness, "produced"), 0, "nothing was found of it");
     harness.push(picture(40 * MS, |results| results.faces = Some(looked_at(40 * MS, false)))).unwrap();
     assert_eq!(stat(&harness, "produced"), 0, "a tracker looks at nothing");
-    let cut =
-        Transition { kind: TransitionKind::Cut, pts: PtsRange { start_ns: 80 * MS, end_ns: 80 * MS }, strength: 2.0 };
-    harness
-        .push(picture(80 * MS, |results| {
-            results.transition = Some(cut);
-            results.faces = Some(looked_at(80 * MS, true));
-        }))
-        .unwrap();
+    let (kind, at) = (TransitionKind::Cut, 60 * MS);
+    let shot = Boundary { kind, start_ns: at, end_ns: at, key_ns: at, known_ns: 80 * MS, strength: 2.0 };
+    assert!(harness.push_event(Late { shots: vec![shot], edges: vec![] }.event()));
+    harness.push(picture(80 * MS, |results| results.faces = Some(looked_at(80 * MS, true)))).unwrap();
     assert_eq!(stat(&harness, "produced"), 3, "the stream's start, a shot, a frame");
 
     harness.set_src_caps_str("application/x-polygraph");
-    let shot = Shot { pts_ns: 90, kind: TransitionKind::Cut, start_ns: 90, end_ns: 90, strength: 1.0 };
+    let shot = Shot { pts_ns: 90, kind: TransitionKind::Cut, start_ns: 90, end_ns: 90, strength: 1.0, key_frame: None };
     harness.push(gst::Buffer::from_slice(serde_json::to_vec(&Record::Shot(shot)).unwrap())).unwrap();
     assert_eq!(stat(&harness, "produced"), 4);
     harness.push(gst::Buffer::from_slice(*b"rubbish")).unwrap();

@@ -5,7 +5,8 @@
 
 mod lips;
 
-use polygraph_core::record::{Missing, Record};
+use polygraph_core::record::{IncidentState, Missing, Record};
+use polygraph_core::results::TransitionKind;
 
 use lips::{Lips, frame, picture, sound};
 
@@ -28,14 +29,45 @@ fn a_picture_meets_the_sound_of_its_time() {
 }
 
 #[test]
-fn a_cut_is_told_before_its_picture_and_without_waiting() {
+fn what_is_known_late_is_told_in_its_turn() {
     let mut lips = Lips::new("live=false");
     lips.video().push(picture(0, true)).unwrap();
-    lips.video().push(lips::cut(40)).unwrap();
+    lips.video().push(picture(40, true)).unwrap();
+    // Before the picture at which it was known, and about one before that.
+    lips.video().push_event(lips::late(40, 80));
+    lips.video().push(picture(80, true)).unwrap();
     lips.audio().push_event(gst::event::Eos::new());
-    assert_eq!(frame(lips.pull().1), (0, vec![Missing::AudioAbsent]));
-    let Record::Shot(shot) = lips.pull().1 else { panic!("no shot") };
-    assert_eq!((shot.pts_ns, shot.start_ns, shot.end_ns), (40 * MS, 40 * MS, 40 * MS));
+    let times: Vec<_> = (0..2).map(|_| frame(lips.pull().1).0).collect();
+    assert_eq!(times, [0, 40]);
+    let (buffer, record) = lips.pull();
+    let Record::Shot(shot) = record else { panic!("{record:?}") };
+    assert_eq!(
+        (shot.kind, shot.pts_ns, shot.start_ns, shot.end_ns),
+        (TransitionKind::Dissolve, 40 * MS, 20 * MS, 40 * MS)
+    );
+    assert_eq!((shot.key_frame.unwrap().pts_ns, buffer.pts()), (60 * MS, Some(40 * gst::ClockTime::MSECOND)));
+    assert_eq!(frame(lips.pull().1).0, 80);
+}
+
+#[test]
+fn sound_that_stays_away_is_missing_from_where_it_ended() {
+    let mut lips = Lips::new("live=false faults=missing_audio fault-limits=missing_audio_s=1");
+    for at in 0..100 {
+        lips.video().push(picture(40 * at, false)).unwrap();
+    }
+    for at in (0..10).chain(50..100) {
+        lips.audio().push(sound(40 * at, 40)).unwrap();
+    }
+    lips.video().push_event(gst::event::Eos::new());
+    lips.audio().push_event(gst::event::Eos::new());
+    let incident = |record: Record| match record {
+        Record::Incident(incident) => incident,
+        other => panic!("{other:?}"),
+    };
+    let (open, close) = (incident(lips.pull().1), incident(lips.pull().1));
+    assert_eq!((open.state, open.rule.as_str(), open.start_ns), (IncidentState::Open, "fault.missing_audio", 400 * MS));
+    assert_eq!(open.pts_ns, 1400 * MS, "when it had lasted for the limit");
+    assert_eq!((close.state, close.start_ns, close.end_ns), (IncidentState::Close, 400 * MS, 2000 * MS));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! `polyvoice` from its outside: sound goes through a harness, the metas are read from what comes out.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is the report of a test")]
 
+mod common;
 mod sound;
 
 use gst_check::Harness;
@@ -268,4 +269,79 @@ fn every_buffer_is_accounted_for() {
     let stats = voice.stats();
     let count = |field| stats.get::<u64>(field).unwrap();
     assert_eq!((count("input"), count("analysed"), count("skipped-no-pts"), count("late")), (51, 50, 1, 0));
+}
+
+/// What `ffmpeg -af ebur128` says of each 100 ms: momentary, short-term and integrated loudness.
+fn by_ffmpeg(wav: &std::path::Path) -> Vec<[f32; 3]> {
+    let filter = "ebur128=metadata=1,ametadata=mode=print:file=-";
+    let told = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(wav)
+        .args(["-af", filter, "-f", "null", "-"])
+        .output()
+        .expect("ffmpeg is missing: apt install ffmpeg (./dev test does)");
+    let text = String::from_utf8(told.stdout).unwrap();
+    let value = |line: &str, name: &str| line.strip_prefix(name)?.parse().ok();
+    let mut blocks: Vec<[f32; 3]> = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("frame:") {
+            blocks.push([f32::NEG_INFINITY; 3]);
+        }
+        for (at, name) in ["lavfi.r128.M=", "lavfi.r128.S=", "lavfi.r128.I="].into_iter().enumerate() {
+            if let (Some(value), Some(block)) = (value(line, name), blocks.last_mut()) {
+                block[at] = value;
+            }
+        }
+    }
+    blocks
+}
+
+#[test]
+fn loudness_is_that_of_ffmpeg_within_a_tenth() {
+    let folder = tempfile::tempdir().unwrap();
+    let wav = folder.path().join("music.wav");
+    let clip = polygraph_models::Store::default_dir().join("media/test.mp4");
+    assert!(clip.exists(), "{} is missing; `./dev test` fetches it", clip.display());
+    let made = std::process::Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(&clip)
+        .args(["-t", "40", "-vn", "-ar", "48000", "-ac", "2"])
+        .arg(&wav)
+        .status();
+    assert!(made.expect("ffmpeg is missing").success());
+    let theirs = by_ffmpeg(&wav);
+    assert!(theirs.len() >= 390, "{} blocks", theirs.len());
+    let (mut compared, mut frames) = (0, 0u64);
+    let location = wav.display();
+    common::run(
+        &format!(
+            "filesrc location=\"{location}\" blocksize=19200 ! wavparse ! audioconvert ! polyvoice vad=false synthetic=false ! \
+             appsink name=out"
+        ),
+        |buffer| {
+            let known = audio_results(buffer).unwrap();
+            frames += buffer.size() as u64 / 4;
+            let block = (frames / 4800) as usize;
+            // Buffers that end with a block have what that block made of them.
+            let Some(theirs) =
+                block.checked_sub(1).and_then(|block| theirs.get(block)).filter(|_| frames.is_multiple_of(4800))
+            else {
+                return;
+            };
+            let loudness = known.loudness;
+            // ffmpeg begins with windows that aren't full.
+            let ours = [
+                loudness.momentary_lufs.filter(|_| block >= 4),
+                loudness.short_term_lufs.filter(|_| block >= 30),
+                loudness.integrated_lufs.filter(|_| block >= 30),
+            ];
+            for (ours, theirs) in ours.into_iter().zip(theirs) {
+                if let Some(ours) = ours.filter(|_| *theirs > -60.0) {
+                    assert!((ours - theirs).abs() <= 0.1, "block {block}: {ours} by us, {theirs} by ffmpeg");
+                    compared += 1;
+                }
+            }
+        },
+    );
+    assert!(compared > 500, "{compared} were compared");
 }

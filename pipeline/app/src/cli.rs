@@ -4,6 +4,7 @@
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use polygraph_core::fault::{Faults, Limits};
 use polygraph_core::profile::Profile;
 use polygraph_models::Provider;
 
@@ -89,9 +90,24 @@ pub struct Analyze {
     /// With --keep-faces and --safety: do not blur pictures that show what isn't fit to be shown
     #[arg(long, requires = "safety")]
     pub no_blur: bool,
+    /// Do not look for faces, nor for anything in them: there are no frame events
+    #[arg(long)]
+    pub no_faces: bool,
+    /// Do not look for shot boundaries
+    #[arg(long)]
+    pub no_shots: bool,
+    /// Do not look for speech, loudness, silence and signs of a synthetic voice
+    #[arg(long)]
+    pub no_voice: bool,
+    /// Look for broadcast faults: all, picture, sound, or names with commas between, such as black,frozen,silence
+    #[arg(long, value_name = "LIST", num_args = 0..=1, default_missing_value = "all", value_parser = Faults::parse)]
+    pub faults: Option<Faults>,
+    /// From where on something is a fault, such as black_s=1.5,silence_dbfs=-50
+    #[arg(long, value_name = "LIST", requires = "faults", value_parser = Limits::parse)]
+    pub fault_limits: Option<Limits>,
     /// Keep pictures, unblurred, in DIR/evidence and in the report: of each incident, and of each face where it scored
     /// highest, with a map of where it looks manipulated
-    #[arg(long, conflicts_with = "no_forensics")]
+    #[arg(long, conflicts_with_all = ["no_forensics", "no_faces"])]
     pub keep_faces: bool,
     /// Rules that make incidents: live-moderation, deepfake-screening, broadcast-monitoring, or a TOML file of your own
     #[arg(long, value_name = "NAME|FILE")]

@@ -17,6 +17,7 @@ mod outcome;
 mod page;
 mod report;
 mod scenes;
+mod shots;
 mod speech;
 pub mod still;
 mod stills;
@@ -69,6 +70,9 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     }
     if eval.folder.join(speech::LIST).exists() {
         return speech::run(eval);
+    }
+    if eval.folder.join(shots::LIST).exists() {
+        return shots::run(eval);
     }
     let manifest = Manifest::read(&eval.folder)?;
     let split = if eval.calibrate { Split::Calibration } else { Split::Test };

@@ -11,6 +11,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst_app::AppSink;
 use polygraph_core::accounting::{Accounting, Counters};
+use polygraph_core::fault::{Faults, Limits};
 use polygraph_core::load::Rates;
 use polygraph_models::Provider;
 
@@ -38,6 +39,16 @@ pub struct Analysis {
     pub safety_thresholds: String,
     /// Blur pictures in which content safety found something that isn't to be shown.
     pub blur_unsafe: bool,
+    /// Look for faces.
+    pub faces: bool,
+    /// Look for shot boundaries.
+    pub shots: bool,
+    /// Look for speech, loudness and silence.
+    pub voice: bool,
+    /// Broadcast faults that are looked for.
+    pub faults: Faults,
+    /// From where on something is one.
+    pub fault_limits: Limits,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
     /// Post small pictures of what was searched for faces.
@@ -58,6 +69,11 @@ impl Default for Analysis {
             safety: false,
             safety_thresholds: String::new(),
             blur_unsafe: true,
+            faces: true,
+            shots: true,
+            voice: true,
+            faults: Faults::NONE,
+            fault_limits: Limits::default(),
             evidence: false,
             key_frames: false,
             provider: Provider::default(),
@@ -81,6 +97,11 @@ impl Analysis {
             .property("safety", self.safety)
             .property("safety-thresholds", &self.safety_thresholds)
             .property("blur-unsafe", self.blur_unsafe)
+            .property("faces", self.faces)
+            .property("shots", self.shots)
+            .property("voice", self.voice)
+            .property("faults", self.faults.to_string())
+            .property("fault-limits", self.fault_limits.written())
             .property("evidence", self.evidence)
             .property("key-frames", self.key_frames)
             .property_from_str("provider", self.provider.as_str())

@@ -13,10 +13,12 @@
 //! under the least one that counted. It closes when that has failed for [`Options::close_ns`], when nothing was known of
 //! it for [`Options::lost_ns`] (the face can't be judged, or is gone), at a cut (tracks end there), and at the end.
 //!
-//! Rules of the user's ([`crate::rules`]) make incidents by the same life, one at a time of a rule and track.
+//! Rules of the user's ([`crate::rules`]) make incidents by the same life, one at a time of a rule and track. Incidents of
+//! broadcast faults ([`crate::fault`]) come as records, and are numbered among the others.
 //!
 //! What is said depends on the records alone, so that a replay of events says the same again.
 
+mod faults;
 mod life;
 mod watch;
 
@@ -24,7 +26,9 @@ use std::collections::BTreeMap;
 
 use crate::fusion::{self, Signals};
 use crate::record::{Frame, Incident, Record};
+use crate::results::TransitionKind;
 use crate::rules::{Asked, Rules};
+use faults::Faults;
 
 pub(crate) use life::{Level, Life, Seen, Teller};
 use watch::Watch;
@@ -84,6 +88,7 @@ pub struct Incidents {
     /// By face track; `None` is the voice that is no face's.
     watches: BTreeMap<Option<u64>, Watch>,
     asked: Asked,
+    faults: Faults,
     ids: Ids,
     last_ns: u64,
 }
@@ -123,26 +128,32 @@ impl Incidents {
                 told.extend(self.asked.frame(frame, &mut self.ids, &self.options));
                 told
             }
-            // Tracks end at cuts. The voice goes on.
-            Record::Shot(shot) => {
+            // Tracks end at cuts. The voice goes on. Boundaries are told late: what was known since is of the new shot.
+            Record::Shot(shot) if shot.kind == TransitionKind::Cut => {
                 let at_ns = self.last_ns.max(shot.pts_ns);
                 self.last_ns = at_ns;
-                let mut told = self.close(at_ns, |track| track.is_some());
-                told.extend(self.asked.shot(at_ns));
+                let mut told = self.close(at_ns, |track, known_ns| track.is_some() && known_ns < shot.pts_ns);
+                told.extend(self.asked.shot(at_ns, shot.pts_ns));
                 told
+            }
+            Record::Shot(_) => {
+                self.asked.transition();
+                Vec::new()
             }
             Record::Transcript(transcript) => {
                 self.asked.transcript(transcript);
                 Vec::new()
             }
-            Record::Frame(_) | Record::Incident(_) => Vec::new(),
+            Record::Incident(incident) => self.faults.take(incident, &mut self.ids).into_iter().collect(),
+            Record::Frame(_) => Vec::new(),
         }
     }
 
     /// The end of the epoch: closes what is open. The same again says nothing.
     pub fn end(&mut self) -> Vec<Incident> {
-        let mut told = self.close(self.last_ns, |_| true);
+        let mut told = self.close(self.last_ns, |_, _| true);
         told.extend(self.asked.end(self.last_ns));
+        told.extend(self.faults.end(self.last_ns));
         told
     }
 
@@ -185,14 +196,15 @@ impl Incidents {
         }
         let stalest = self.watches.iter().min_by_key(|(_, watch)| watch.known_ns()).map(|(track, _)| *track);
         if let Some(stalest) = stalest {
-            told.extend(self.close(at_ns, |track| track == stalest));
+            told.extend(self.close(at_ns, |track, _| track == stalest));
         }
     }
 
-    fn close(&mut self, at_ns: u64, which: impl Fn(Option<u64>) -> bool) -> Vec<Incident> {
+    /// Closes the watches that are chosen by their track and by when anything was known of them.
+    fn close(&mut self, at_ns: u64, which: impl Fn(Option<u64>, u64) -> bool) -> Vec<Incident> {
         let mut told = Vec::new();
         self.watches.retain(|track, watch| {
-            let over = which(*track);
+            let over = which(*track, watch.known_ns());
             if over {
                 watch.close(at_ns, &mut told);
             }

@@ -12,9 +12,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::Counters;
-use crate::results::{Face, Fused, Loudness, NetworkRef, PtsRange, Synthetic, Transition, TransitionKind};
+use crate::results::{Face, Fused, Loudness, NetworkRef, Synthetic, TransitionKind};
 use crate::safety::SafetyFinding;
 use crate::scene::SceneLabel;
+use crate::shot::Boundary;
 
 pub use incident::{Evidence, EvidenceKind, EvidenceState, Incident, IncidentKind, IncidentState, Severity};
 
@@ -250,26 +251,42 @@ pub enum WordTimes {
     Aligned,
 }
 
-/// A shot boundary.
+/// A shot boundary. It is told late: when it is sure that it is none of a flash's, and when a transition is over.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Shot {
-    /// First picture of the new shot.
+    /// First picture of the new shot alone.
     pub pts_ns: u64,
     /// How the shots are joined.
     pub kind: TransitionKind,
-    /// Start of the transition.
+    /// First picture that isn't of the old shot alone; that of a cut is the first of the new one.
     pub start_ns: u64,
-    /// End of the transition.
+    /// First picture of the new shot alone.
     pub end_ns: u64,
     /// Strength, from 1 (the threshold); not a probability.
     pub strength: f32,
+    /// A picture that stands for the new shot; `not_kept` where only its time is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_frame: Option<Evidence>,
 }
 
 impl Shot {
-    /// The boundary whose new shot begins with the picture at `pts_ns`; the transition's times are stream time as well.
-    pub fn of(found: Transition, pts_ns: u64) -> Self {
-        let PtsRange { start_ns, end_ns } = found.pts;
-        Self { pts_ns, kind: found.kind, start_ns, end_ns, strength: found.strength }
+    /// The record of a boundary, whose times are stream time.
+    pub fn of(found: &Boundary) -> Self {
+        let key_frame = Evidence {
+            kind: EvidenceKind::KeyFrame,
+            pts_ns: found.key_ns,
+            path: None,
+            sha256: None,
+            state: EvidenceState::NotKept,
+        };
+        Self {
+            pts_ns: found.end_ns,
+            kind: found.kind,
+            start_ns: found.start_ns,
+            end_ns: found.end_ns,
+            strength: found.strength,
+            key_frame: Some(key_frame),
+        }
     }
 }
 

@@ -350,8 +350,14 @@ mod tests {
 
     #[test]
     fn tells_faces_speech_and_cuts() {
-        let shot =
-            Record::Shot(Shot { pts_ns: 61 * S, kind: TransitionKind::Cut, start_ns: 0, end_ns: 0, strength: 2.0 });
+        let shot = Record::Shot(Shot {
+            pts_ns: 61 * S,
+            kind: TransitionKind::Cut,
+            start_ns: 0,
+            end_ns: 0,
+            strength: 2.0,
+            key_frame: None,
+        });
         let text = told(&[
             frame(S, &[4]),
             frame(3 * S, &[4, 5]),

@@ -438,9 +438,36 @@ pub struct Mouth {
 pub enum TransitionKind {
     /// Between two neighbouring pictures.
     Cut,
+    /// The new picture grows through the old one.
+    Dissolve,
+    /// The old picture goes black, or another plain colour, and the new one comes out of it.
+    Fade,
+    /// An edge moves over the picture, with the old one on one side of it and the new one on the other.
+    Wipe,
 }
 
-/// A shot boundary, found at the first picture of the new shot.
+impl TransitionKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Cut, Self::Dissolve, Self::Fade, Self::Wipe];
+
+    /// Its name in events, metas and reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::Dissolve => "dissolve",
+            Self::Fade => "fade",
+            Self::Wipe => "wipe",
+        }
+    }
+
+    /// The kind of that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A cut, found at the first picture of the new shot: at once, so that whoever follows faces knows of it in time. Events tell
+/// of boundaries as [`crate::shot`] finds them, which looks ahead.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transition {
     /// How.
@@ -454,7 +481,7 @@ pub struct Transition {
 /// All that is known of one picture: the content of `PolyVideoMeta`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct VideoResults {
-    /// Set on the first picture of a new shot.
+    /// Set on the first picture after a cut.
     pub transition: Option<Transition>,
     /// Set when faces were looked for or carried on.
     pub faces: Option<FaceResults>,

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 
 use self::found::Found;
 use crate::accounting::Accounting;
-use crate::record::{Frame, Missing, PictureSize, Record, Shot};
+use crate::record::{Frame, Missing, PictureSize, Record};
 use crate::results::{AudioResults, VideoResults};
 
 pub use side::Side;
@@ -103,10 +103,20 @@ struct Waiting {
     stream_ns: u64,
     arrived_ns: u64,
     size: Option<PictureSize>,
-    shot: Option<Shot>,
-    /// What the frame's record says; absent where there is none to be made.
-    found: Option<Found>,
+    /// What the frame's record says.
+    found: Found,
 }
+
+/// What is told beside the pictures and has not left yet.
+#[derive(Debug)]
+struct Told {
+    /// Running time at which it was known.
+    known_ns: u64,
+    output: Output,
+}
+
+/// What may wait to be told: far more than there is in any stream.
+const MOST_TOLD: usize = 1024;
 
 /// The join of one stream's pictures with its sound.
 ///
@@ -118,6 +128,7 @@ pub struct Join {
     video: State,
     audio: State,
     waiting: VecDeque<Waiting>,
+    told: VecDeque<Told>,
     sound: Sounds,
     pictures: Accounting,
 }
@@ -130,6 +141,7 @@ impl Join {
             video: State::default(),
             audio: State::default(),
             waiting: VecDeque::new(),
+            told: VecDeque::new(),
             sound: Sounds::default(),
             pictures: Accounting::default(),
         }
@@ -176,20 +188,48 @@ impl Join {
         }
         self.moved(Side::Video, picture.running_ns, now);
         let Picture { running_ns, stream_ns, size, results } = picture;
-        let shot = results.transition.map(|found| Shot::of(found, stream_ns));
         let known = results.faces.is_some() || results.scene.is_some() || results.safety.is_some();
-        let found = Found::of(results);
-        if shot.is_none() && found.is_none() {
+        let Some(found) = Found::of(results) else {
             self.pictures.skipped(if known { "not-analysed" } else { "no-results" });
             self.forget();
             return;
-        }
+        };
         if self.waiting.len() >= self.settings.max_queue {
             self.waiting.pop_front();
             self.pictures.skipped("queue");
         }
-        self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, size, shot, found });
+        self.waiting.push_back(Waiting { running_ns, stream_ns, arrived_ns: now, size, found });
         self.forget();
+    }
+
+    /// Takes a record that is told beside the pictures: a shot boundary, an incident. It leaves when all that was known
+    /// before it has left, so that the order is the same in every run of a file, whichever thread came first.
+    pub fn tell(&mut self, known_ns: u64, output: Output) {
+        // Of one moment, whichever side brings it first: boundaries, then incidents by their names.
+        let rank = |record: &Record| match record {
+            Record::Incident(incident) => (1, incident.rule.clone()),
+            _ => (0, String::new()),
+        };
+        let own = (known_ns, rank(&output.record));
+        let at = self.told.partition_point(|told| (told.known_ns, rank(&told.output.record)) <= own);
+        self.told.insert(at, Told { known_ns, output });
+    }
+
+    /// Whether anything waits to be told.
+    pub fn has_told(&self) -> bool {
+        !self.told.is_empty()
+    }
+
+    /// The next that may be told.
+    fn pop_told(&mut self) -> Option<Output> {
+        let known_ns = self.told.front()?.known_ns;
+        // Once a side is past that moment, it has nothing more to tell of it.
+        let passed = |side: &State| !side.is_open() || side.stalled || side.position.is_some_and(|at| at > known_ns);
+        let in_turn = self.waiting.front().is_none_or(|head| head.running_ns >= known_ns);
+        // Pictures that are held back can't get past anything.
+        let held = self.waiting.len() >= self.settings.max_queue;
+        let due = self.settings.live || (in_turn && (held || (passed(&self.video) && passed(&self.audio))));
+        (due || self.told.len() > MOST_TOLD).then(|| self.told.pop_front().map(|told| told.output)).flatten()
     }
 
     /// Takes the results of a buffer of sound; all times in them are running time.
@@ -226,6 +266,7 @@ impl Join {
 
     /// Forgets what a side brought, as after a seek.
     pub fn flush(&mut self, side: Side, now: u64) {
+        self.told.clear();
         match side {
             Side::Video => {
                 for _ in self.waiting.drain(..) {
@@ -266,25 +307,21 @@ impl Join {
     /// The next record that may leave, if any.
     pub fn pop(&mut self, now: u64) -> Option<Output> {
         self.expire(now);
-        loop {
-            let head = self.waiting.front_mut()?;
-            if let Some(shot) = head.shot.take() {
-                return Some(Output { running_ns: head.running_ns, record: Record::Shot(shot) });
-            }
-            let late = self.settings.live && now >= head.arrived_ns.saturating_add(self.settings.max_wait_ns);
-            if head.found.is_some() && !late && !self.head_may_leave() {
-                return None;
-            }
-            let head = self.waiting.pop_front()?;
-            let Some(found) = head.found else {
-                self.pictures.skipped("not-analysed");
-                self.forget();
-                continue;
-            };
-            let frame = Frame { picture: head.size, ..self.join(head.running_ns, head.stream_ns, found) };
-            self.forget();
-            return Some(Output { running_ns: head.running_ns, record: Record::Frame(frame) });
+        if let Some(output) = self.pop_told() {
+            return Some(output);
         }
+        let head = self.waiting.front()?;
+        if !self.settings.live && self.told.front().is_some_and(|told| told.known_ns <= head.running_ns) {
+            return None;
+        }
+        let late = self.settings.live && now >= head.arrived_ns.saturating_add(self.settings.max_wait_ns);
+        if !late && !self.head_may_leave() {
+            return None;
+        }
+        let head = self.waiting.pop_front()?;
+        let frame = Frame { picture: head.size, ..self.join(head.running_ns, head.stream_ns, head.found) };
+        self.forget();
+        Some(Output { running_ns: head.running_ns, record: Record::Frame(frame) })
     }
 
     /// Time went by in which nothing could leave, because nobody took it: no side is to blame.
@@ -309,7 +346,10 @@ impl Join {
     /// Whether all has been said: each linked side has ended, none is promised, nothing waits.
     pub fn finished(&self) -> bool {
         let sides = [&self.video, &self.audio];
-        self.waiting.is_empty() && sides.iter().any(|side| side.is_linked()) && sides.iter().all(|side| !side.is_open())
+        self.waiting.is_empty()
+            && self.told.is_empty()
+            && sides.iter().any(|side| side.is_linked())
+            && sides.iter().all(|side| !side.is_open())
     }
 
     /// What became of the pictures: `analysed` ones made a frame record, `late` ones did so without their sound.
@@ -320,6 +360,15 @@ impl Join {
     /// What became of the sound's results: `analysed` ones were there for the pictures of their time.
     pub fn sounds(&self) -> &Accounting {
         &self.sound.accounts
+    }
+
+    /// Whether nothing more will come of a side that was there, or nothing is waited for any more.
+    pub fn is_over(&self, side: Side) -> bool {
+        let state = match side {
+            Side::Video => &self.video,
+            Side::Audio => &self.audio,
+        };
+        !state.is_open() || state.stalled
     }
 
     /// How many results a side has in its queue.
@@ -372,7 +421,6 @@ impl Join {
         let until_ns = head.running_ns.saturating_add(self.settings.tolerance_ns.max(ahead_ns).max(1));
         let covered = self.audio.position.is_some_and(|position| position >= until_ns);
         self.settings.policy != SyncPolicy::Slowest
-            || head.found.is_none()
             || covered
             || !self.audio.is_open()
             || (self.audio.stalled && !self.settings.live)

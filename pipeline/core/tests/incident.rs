@@ -38,7 +38,14 @@ fn frame(at_ms: u64, faces: Vec<Face>) -> Record {
 
 fn shot(at_ms: u64) -> Record {
     let at = at_ms * MS;
-    Record::Shot(Shot { pts_ns: at, kind: TransitionKind::Cut, start_ns: at, end_ns: at, strength: 2.0 })
+    Record::Shot(Shot {
+        pts_ns: at,
+        kind: TransitionKind::Cut,
+        start_ns: at,
+        end_ns: at,
+        strength: 2.0,
+        key_frame: None,
+    })
 }
 
 /// One face at five pictures a second.

@@ -39,20 +39,16 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<VideoResults> {
 }
 
 fn write_transition(transition: &Transition) -> gst::Structure {
-    let kind = match transition.kind {
-        TransitionKind::Cut => "cut",
-    };
-    let mut structure =
-        gst::Structure::builder("transition").field("kind", kind).field("strength", transition.strength).build();
+    let mut structure = gst::Structure::builder("transition")
+        .field("kind", transition.kind.as_str())
+        .field("strength", transition.strength)
+        .build();
     write_range(transition.pts, &mut structure);
     structure
 }
 
 fn read_transition(structure: &gst::StructureRef) -> Option<Transition> {
-    let kind = match structure.get::<&str>("kind").ok()? {
-        "cut" => TransitionKind::Cut,
-        _ => return None,
-    };
+    let kind = TransitionKind::of_name(structure.get::<&str>("kind").ok()?)?;
     Some(Transition { kind, pts: read_range(structure)?, strength: structure.get("strength").ok()? })
 }
 

@@ -5,6 +5,7 @@ use gst::prelude::*;
 use gst_base::BaseTransform;
 use gst_base::prelude::*;
 
+use super::properties::Settings;
 use super::queue::{Limit, Queue};
 
 /// Pictures that wait before the analysers: enough to let decoder and analysers work side by side.
@@ -16,6 +17,23 @@ const SPEECH: Limit = Limit::Time(gst::ClockTime::from_seconds(5));
 
 /// What polyspeech is given.
 const SPEECH_CAPS: &str = "audio/x-raw, format=F32LE, layout=interleaved, rate=16000, channels=1";
+
+/// Which analysers of pictures are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    scene: bool,
+    faces: bool,
+    forensics: bool,
+    /// Somebody wants small copies of the pictures.
+    pictures: bool,
+}
+
+impl Wanted {
+    pub(super) fn of(settings: &Settings) -> Self {
+        let Settings { faces, forensics, key_frames, .. } = *settings;
+        Self { scene: settings.wants_scene(), faces, forensics, pictures: key_frames }
+    }
+}
 
 /// A chain could not be built.
 #[derive(Debug, thiserror::Error)]
@@ -55,28 +73,30 @@ fn pad(element: &gst::Element, name: &'static str) -> Result<gst::Pad, Error> {
 }
 
 impl Chain {
-    /// `queue ! videoconvert ! deinterlace ! videoflip ! polyscene ! polyface ! polyforensics ! polylips.video`
-    pub(super) fn build_video(&mut self, bin: &gst::Bin, lips: &gst::Element, forensics: bool) -> Result<(), Error> {
+    /// `queue ! videoconvert ! deinterlace ! videoflip ! polyscene ! polyface ! polyforensics ! polylips.video`, as far as they
+    /// are wanted. When no analyser is, pictures go to `polylips` as they come: they cost their decoding and no more.
+    pub(super) fn build_video(&mut self, bin: &gst::Bin, lips: &gst::Element, wanted: Wanted) -> Result<(), Error> {
         let head = self.queue("video-queue", PICTURES)?;
+        if !wanted.scene && !wanted.faces && !wanted.pictures {
+            let last = self.string(bin, &head, [])?;
+            return self.joint(&last, "src", lips, "video");
+        }
         let flip = make("videoflip", "videoflip")?;
         flip.set_property_from_str("video-direction", "auto");
         // In 1.22 it copies each upright picture, until a tag has turned the direction away from upright and back.
         if let Some(flip) = flip.downcast_ref::<BaseTransform>() {
             flip.set_passthrough(true);
         }
-        let mut last = self.string(
-            bin,
-            &head,
-            [
-                make("videoconvert", "videoconvert")?,
-                make("deinterlace", "deinterlace")?,
-                flip,
-                make("polyscene", "polyscene")?,
-                make("polyface", "polyface")?,
-            ],
-        )?;
-        if forensics {
-            last = self.append(bin, &last, make("polyforensics", "polyforensics")?)?;
+        let convert = make("videoconvert", "videoconvert")?;
+        let mut last = self.string(bin, &head, [convert, make("deinterlace", "deinterlace")?, flip])?;
+        for (name, wanted) in [
+            ("polyscene", wanted.scene),
+            ("polyface", wanted.faces),
+            ("polyforensics", wanted.faces && wanted.forensics),
+        ] {
+            if wanted {
+                last = self.append(bin, &last, make(name, name)?)?;
+            }
         }
         self.joint(&last, "src", lips, "video")
     }
@@ -89,16 +109,18 @@ impl Chain {
         &mut self,
         bin: &gst::Bin,
         lips: &gst::Element,
+        voice: bool,
         funnel: Option<&gst::Element>,
     ) -> Result<(), Error> {
         let head = self.queue("audio-queue", SOUND)?;
-        let tee = self.string(
-            bin,
-            &head,
-            [make("audioconvert", "audioconvert")?, make("polyvoice", "polyvoice")?, make("tee", "audio-tee")?],
-        )?;
+        let mut last = self.string(bin, &head, [])?;
+        if voice {
+            last = self.append(bin, &last, make("audioconvert", "audioconvert")?)?;
+            last = self.append(bin, &last, make("polyvoice", "polyvoice")?)?;
+        }
+        let Some(funnel) = funnel else { return self.joint(&last, "src", lips, "audio") };
+        let tee = self.append(bin, &last, make("tee", "audio-tee")?)?;
         self.joint(&tee, "src_%u", lips, "audio")?;
-        let Some(funnel) = funnel else { return Ok(()) };
         let queue = self.queue("speech-queue", SPEECH)?;
         let last = self.string(
             bin,

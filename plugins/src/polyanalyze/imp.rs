@@ -8,7 +8,7 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 
-use super::chain::{Chain, Error, make};
+use super::chain::{Chain, Error, Wanted, make};
 use super::key_frames;
 use super::properties::{self, HANDED, Settings};
 use crate::analyser::{self, lock};
@@ -126,15 +126,17 @@ impl PolyAnalyze {
         let (funnel, lips) = self.lips()?;
         let bin = self.obj();
         if name == "video" {
-            let forensics = self.settings().forensics;
-            chain.build_video(bin.upcast_ref(), &lips, forensics)?;
+            let wanted = Wanted::of(&self.settings());
+            chain.build_video(bin.upcast_ref(), &lips, wanted)?;
             // Behind the analysers, where pictures are upright and are shown to nobody else.
             if let Some(pad) = lips.static_pad("video") {
                 key_frames::watch(&pad, &bin);
             }
         } else {
-            let transcript = self.settings().transcript;
-            chain.build_audio(bin.upcast_ref(), &lips, transcript.then_some(&funnel))?;
+            // One look, for one lock.
+            let settings = self.settings().clone();
+            let (transcript, voice) = (settings.transcript, settings.wants_voice());
+            chain.build_audio(bin.upcast_ref(), &lips, voice, transcript.then_some(&funnel))?;
         }
         for element in chain.elements() {
             self.equip(element);

@@ -86,6 +86,8 @@ struct Converter {
 #[derive(Default)]
 struct Taker {
     last_ns: Option<u64>,
+    /// None was taken since the last cut: the next picture that can be is, however soon.
+    new_shot: bool,
     converter: Option<Converter>,
 }
 
@@ -96,19 +98,21 @@ impl Taker {
         let pts_ns = segment.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)?.nseconds();
         // Nothing, when this one is earlier than the last: after a seek.
         let since_ns = self.last_ns.and_then(|last_ns| pts_ns.checked_sub(last_ns)).unwrap_or(u64::MAX);
-        if since_ns < INTERVAL_NS {
-            return None;
-        }
         let known = video_results(buffer).unwrap_or_default();
+        self.new_shot |= known.transition.is_some();
+        let analysed = known.faces.as_ref().map(|faces| faces.analysed);
         // Where content safety is looked for, nothing is kept that wasn't itself looked at.
         let (wanted, blurred) = match &known.safety {
-            Some(safety) => (safety.analysed, blur && safety.is_sensitive()),
-            None => (since_ns >= LONGEST_NS || known.faces.is_some_and(|faces| faces.analysed), false),
+            Some(safety) => {
+                (safety.analysed && (self.new_shot || since_ns >= INTERVAL_NS), blur && safety.is_sensitive())
+            }
+            None if self.new_shot => (analysed != Some(false), false),
+            None => (since_ns >= INTERVAL_NS && (since_ns >= LONGEST_NS || analysed == Some(true)), false),
         };
         if !wanted {
             return None;
         }
-        self.last_ns = Some(pts_ns);
+        (self.last_ns, self.new_shot) = (Some(pts_ns), false);
         let caps = pad.current_caps()?;
         let from = VideoInfo::from_caps(&caps).ok()?;
         Some(

@@ -15,6 +15,10 @@
 //! `stats` counts what they lost (`skipped-queue`); the decoder never waits. From a file nothing is
 //! lost, and the decoder waits.
 //!
+//! Each analyser can be switched off before its pad is requested: `faces` (and with them `forensics`, `lip-sync` and all frame
+//! records), `shots`, `voice`, `transcript`. Those of whom nothing is wanted aren't built at all, and a pad of whom nothing is
+//! wanted costs a queue. `faults` names broadcast faults to look for, none by default; they come as records of incidents.
+//!
 //! `stats` has one structure for each element inside.
 //!
 //! With `evidence` element messages `polygraph-evidence` are posted by `polyforensics`; with `key-frames`, up to twice a second,

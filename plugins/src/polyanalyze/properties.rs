@@ -4,10 +4,12 @@
 use gst::glib;
 use gst::prelude::*;
 
+use polygraph_core::fault::FaultKind;
 use polygraph_core::forensics::{Gates, JoinOptions, MAX_TRACKS};
 use polygraph_models::{blazeface::DetectOptions, safety};
 
 use crate::analyser::Provider;
+use crate::faults::FaultSettings;
 use crate::polyforensics;
 use crate::polylips::{Live, SyncMode};
 use crate::polyscene;
@@ -23,7 +25,7 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 32] = [
+pub(super) const HANDED: [Handed; 40] = [
     Handed { name: "scenes", element: "polyscene", property: "scenes" },
     Handed { name: "scene-interval", element: "polyscene", property: "scene-interval" },
     Handed { name: "safety", element: "polyscene", property: "safety" },
@@ -56,6 +58,14 @@ pub(super) const HANDED: [Handed; 32] = [
     Handed { name: "max-wait-time", element: "polylips", property: "max-wait-time" },
     Handed { name: "fuse-voice", element: "polyfuse", property: "voice" },
     Handed { name: "live", element: "polylips", property: "live" },
+    Handed { name: "shots", element: "polyscene", property: "shots" },
+    Handed { name: "voice", element: "polyvoice", property: "vad" },
+    Handed { name: "faults", element: "polyscene", property: "faults" },
+    Handed { name: "fault-limits", element: "polyscene", property: "fault-limits" },
+    Handed { name: "faults", element: "polyvoice", property: "faults" },
+    Handed { name: "fault-limits", element: "polyvoice", property: "fault-limits" },
+    Handed { name: "faults", element: "polylips", property: "faults" },
+    Handed { name: "fault-limits", element: "polylips", property: "fault-limits" },
 ];
 
 /// The bin's settings.
@@ -77,7 +87,7 @@ pub(super) struct Settings {
     forensics_gates: bool,
     forensics_window: gst::ClockTime,
     evidence: bool,
-    key_frames: bool,
+    pub(super) key_frames: bool,
     pub(super) blur_unsafe: bool,
     scenes: bool,
     scene_interval: gst::ClockTime,
@@ -89,6 +99,10 @@ pub(super) struct Settings {
     lip_reading: bool,
     compare_texts: bool,
     fuse_voice: bool,
+    pub(super) faces: bool,
+    shots: bool,
+    voice: bool,
+    faults: FaultSettings,
 }
 
 impl Default for Settings {
@@ -123,6 +137,10 @@ impl Default for Settings {
             lip_reading: true,
             compare_texts: false,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
+            faces: true,
+            shots: true,
+            voice: true,
+            faults: FaultSettings::default(),
         }
     }
 }
@@ -155,16 +173,30 @@ impl Settings {
             "safety-interval" => self.safety_interval.nseconds().to_value(),
             "safety-network" => self.safety_network.to_value(),
             "safety-thresholds" => self.safety_thresholds.to_value(),
-            "lip-sync" => self.lip_sync.to_value(),
+            // Lips are those of faces, and the sound that they are held against comes from polyvoice.
+            "lip-sync" => (self.lip_sync && self.faces && self.voice).to_value(),
             "lip-reading" => self.lip_reading.to_value(),
             "compare-texts" => self.compare_texts.to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
-            _ => unimplemented!(),
+            "faces" => self.faces.to_value(),
+            "shots" => self.shots.to_value(),
+            "voice" => self.voice.to_value(),
+            name => self.faults.get(name).unwrap_or_else(|| unimplemented!()),
         }
     }
 
     /// Sets a property.
-    pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
+    ///
+    /// # Errors
+    /// One line that says what is wrong with it.
+    pub(super) fn set(&mut self, name: &str, value: &glib::Value) -> Result<(), String> {
+        if let Some(set) = self.faults.set(name, value) {
+            return set;
+        }
+        self.set_own(name, value).map_err(|error| error.to_string())
+    }
+
+    fn set_own(&mut self, name: &str, value: &glib::Value) -> Result<(), glib::value::ValueTypeMismatchError> {
         let time = || value.get::<u64>().map(gst::ClockTime::from_nseconds);
         let text = || value.get::<Option<String>>().map(Option::unwrap_or_default);
         match name {
@@ -196,9 +228,24 @@ impl Settings {
             "lip-reading" => self.lip_reading = value.get()?,
             "compare-texts" => self.compare_texts = value.get()?,
             "fuse-voice" => self.fuse_voice = value.get()?,
+            "faces" => self.faces = value.get()?,
+            "shots" => self.shots = value.get()?,
+            "voice" => self.voice = value.get()?,
             _ => unimplemented!(),
         }
         Ok(())
+    }
+}
+
+impl Settings {
+    /// Whether pictures are looked at by `polyscene`.
+    pub(super) fn wants_scene(&self) -> bool {
+        self.shots || self.faults.faults.any(&FaultKind::PICTURE)
+    }
+
+    /// Whether sound is listened to by `polyvoice`.
+    pub(super) fn wants_voice(&self) -> bool {
+        self.voice || self.faults.faults.any(&FaultKind::SOUND)
     }
 }
 
@@ -215,7 +262,7 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .mutable_playing()
             .build()
     };
-    vec![
+    let mut specs = vec![
         glib::ParamSpecDouble::builder("analysis-fps")
             .nick("Analysis rate")
             .blurb("Pictures a second, by PTS, that are searched for faces (0 = every picture)")
@@ -384,12 +431,32 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .default_value(default.fuse_voice)
             .mutable_playing()
             .build(),
+        glib::ParamSpecBoolean::builder("faces")
+            .nick("Faces")
+            .blurb("Whether faces are looked for; without, there are no frame records, nor forensics and lip-sync; counts for video pads requested afterwards")
+            .default_value(default.faces)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("shots")
+            .nick("Shots")
+            .blurb("Whether shot boundaries are looked for; counts for video pads requested afterwards")
+            .default_value(default.shots)
+            .mutable_ready()
+            .build(),
+        glib::ParamSpecBoolean::builder("voice")
+            .nick("Voice")
+            .blurb("Whether speech activity, loudness, silence and signs of a synthetic voice are looked for; counts for sound pads requested afterwards")
+            .default_value(default.voice)
+            .mutable_ready()
+            .build(),
         glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
             .nick("Statistics")
             .blurb("One structure for each element inside: input = analysed + skipped-* + late")
             .read_only()
             .build(),
-    ]
+    ];
+    specs.extend(FaultSettings::specs());
+    specs
 }
 
 /// Gives an element inside a value of the bin's, in the type that its own property has.

@@ -4,9 +4,12 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use polygraph_core::event::{Epoch, Event, Numbering, StreamId};
+use polygraph_core::fault::Told;
 use polygraph_core::record::{Frame, PictureSize, Record, Shot, Stream, StreamState};
 use polygraph_core::results::VideoResults;
 use polygraph_delivery::Notice;
+
+use crate::late::Late;
 
 /// The events of one stream, epoch by epoch.
 pub(super) struct Events {
@@ -14,16 +17,26 @@ pub(super) struct Events {
     /// Of the epoch that has begun with its first record.
     numbering: Option<Numbering>,
     last_ns: u64,
+    faults: Told,
 }
 
 impl Events {
     pub(super) fn new(stream: &str) -> Self {
-        Self { stream: StreamId::new(stream), numbering: None, last_ns: 0 }
+        Self { stream: StreamId::new(stream), numbering: None, last_ns: 0, faults: Told::default() }
     }
 
     /// Ends the epoch without a word: what comes next begins another.
     pub(super) fn restart(&mut self) {
         self.numbering = None;
+        self.faults = Told::default();
+    }
+
+    /// The events of what is told late, whose times are stream time.
+    pub(super) fn late(&mut self, late: &Late) -> Vec<Event> {
+        let shots = late.shots.iter().map(|shot| Record::Shot(Shot::of(shot)));
+        let faults = late.edges.iter().filter_map(|edge| self.faults.take(edge)).map(Record::Incident);
+        let records = shots.chain(faults).collect();
+        self.of(records)
     }
 
     /// The events of records, after one that says that the stream has started.
@@ -63,11 +76,10 @@ impl Events {
 
 /// The records of a picture at `stream_ns`; all of the results' times are stream time.
 pub(super) fn records(results: VideoResults, stream_ns: u64, picture: Option<PictureSize>) -> Vec<Record> {
-    let shot = results.transition.map(|found| Record::Shot(Shot::of(found, stream_ns)));
     let frame = results.faces.filter(|faces| faces.analysed).map(|faces| {
         let mut networks = vec![faces.network];
         networks.extend(faces.forensics);
         Record::Frame(Frame { pts_ns: stream_ns, picture, faces: faces.faces, networks, ..Frame::default() })
     });
-    shot.into_iter().chain(frame).collect()
+    frame.into_iter().collect()
 }

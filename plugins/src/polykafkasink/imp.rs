@@ -17,9 +17,9 @@ use polygraph_delivery::{Courier, Lag, Message, Notice, Tallies};
 use super::events::{Events, records};
 use super::properties::{self, Settings};
 use crate::analyser::lock;
+use crate::late::Late;
 use crate::meta::video_results;
 use crate::picture::picture_size;
-use crate::times::transition;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("polykafkasink", gst::DebugColorFlags::empty(), Some("brings findings to Apache Kafka"))
@@ -154,6 +154,15 @@ impl BaseSinkImpl for PolyKafkaSink {
                     state.events.restart();
                 }
             }
+            gst::EventView::CustomDownstream(_) => {
+                let segment = self.obj().segment().downcast::<gst::ClockTime>().ok();
+                if let Some((late, segment)) = Late::read(&event).zip(segment)
+                    && let Some(state) = lock(&self.state).as_mut()
+                {
+                    let events = state.events.late(&late.in_stream_time(&segment));
+                    self.send(&state.courier, state.profile, events);
+                }
+            }
             _ => {}
         }
         self.parent_event(event)
@@ -182,11 +191,10 @@ fn read(buffer: &gst::Buffer) -> Result<Vec<Record>, String> {
 
 /// What travels with a picture.
 fn seen(buffer: &gst::Buffer, segment: &gst::Segment, size: Option<PictureSize>) -> Result<Vec<Record>, String> {
-    let Some(mut results) = video_results(buffer) else { return Ok(Vec::new()) };
+    let Some(results) = video_results(buffer) else { return Ok(Vec::new()) };
     let nowhere = "a picture that has no place in the stream";
     let segment = segment.downcast_ref::<gst::ClockTime>().ok_or(nowhere)?;
     let at = buffer.pts().and_then(|pts| segment.to_stream_time(pts)).ok_or(nowhere)?;
-    results.transition = results.transition.map(|found| transition(segment, found));
     Ok(records(results, at.nseconds(), size))
 }
 

@@ -15,6 +15,7 @@ use super::reader::{Inbox, Reader, WAIT_NS};
 use super::state::State;
 use super::{Live, SyncMode};
 use crate::analyser::{Provider, lock, stats};
+use crate::faults::FaultSettings;
 
 pub(super) static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
     gst::DebugCategory::new("polylips", gst::DebugColorFlags::empty(), Some("joins what was seen with what was heard"))
@@ -33,6 +34,7 @@ struct Settings {
     live: Live,
     lip_sync: bool,
     provider: Provider,
+    faults: FaultSettings,
 }
 
 impl Default for Settings {
@@ -46,6 +48,7 @@ impl Default for Settings {
             live: Live::default(),
             lip_sync: false,
             provider: Provider::default(),
+            faults: FaultSettings::default(),
         }
     }
 }
@@ -227,7 +230,7 @@ impl ObjectSubclass for PolyLips {
         Self {
             src_pad,
             settings: Mutex::default(),
-            state: Mutex::new(State::new(Settings::default().join(false))),
+            state: Mutex::new(State::new(Settings::default().join(false), &FaultSettings::default())),
             changed: Condvar::new(),
             since: Instant::now(),
             reader: Mutex::default(),
@@ -239,7 +242,7 @@ impl ObjectImpl for PolyLips {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let default = Settings::default();
-            vec![
+            let mut specs = vec![
                 glib::ParamSpecEnum::builder_with_default("sync-mode", default.sync_mode)
                     .nick("Sync mode")
                     .blurb("What a picture waits for before its record leaves")
@@ -306,7 +309,9 @@ impl ObjectImpl for PolyLips {
                     .blurb("What became of the buffers of sound: input = analysed + skipped-* + late")
                     .read_only()
                     .build(),
-            ]
+            ];
+            specs.extend(FaultSettings::specs());
+            specs
         });
         &PROPERTIES
     }
@@ -323,7 +328,13 @@ impl ObjectImpl for PolyLips {
             "live" => value.get().map(|live| settings.live = live),
             "lip-sync" => value.get().map(|lip_sync| settings.lip_sync = lip_sync),
             "provider" => value.get().map(|provider| settings.provider = provider),
-            _ => unimplemented!(),
+            name => {
+                let set = settings.faults.set(name, value).unwrap_or_else(|| unimplemented!());
+                if let Err(why) = set {
+                    gst::error!(CAT, imp = self, "{name}: {why}");
+                }
+                return;
+            }
         };
         drop(settings);
         if let Err(err) = set {
@@ -358,7 +369,7 @@ impl ObjectImpl for PolyLips {
             }
             "stats" => stats(self.state().join.pictures()).to_value(),
             "audio-stats" => stats(self.state().join.sounds()).to_value(),
-            _ => unimplemented!(),
+            name => settings.faults.get(name).unwrap_or_else(|| unimplemented!()),
         }
     }
 
@@ -440,9 +451,9 @@ impl ElementImpl for PolyLips {
 
     fn change_state(&self, transition: gst::StateChange) -> Result<gst::StateChangeSuccess, gst::StateChangeError> {
         if transition == gst::StateChange::ReadyToPaused {
-            let settings = self.settings().join(false);
+            let settings = self.settings().clone();
             let now = self.now();
-            self.state().reset(settings, now);
+            self.state().reset(settings.join(false), &settings.faults, now);
             self.load()?;
         }
         let changed = self.parent_change_state(transition)?;

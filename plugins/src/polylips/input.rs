@@ -7,10 +7,12 @@ use polygraph_core::results::{AudioResults, Mouth, PtsRange, VideoResults};
 use polygraph_core::timeline::{Picture, Side};
 
 use super::imp::{CAT, PolyLips};
+use super::late::range as stream_range;
 use super::state::State;
+use crate::late::Late;
 use crate::meta;
 use crate::picture::picture_size;
-use crate::times::{Segment, stream, transition};
+use crate::times::{Segment, stream};
 
 /// How long to wait for the pad of a stream that the source has.
 const LISTED_WAIT: gst::ClockTime = gst::ClockTime::from_seconds(2);
@@ -85,13 +87,14 @@ impl PolyLips {
             state.join.refuse(side, "no-time", now);
             return None;
         };
+        // A picture that nobody looked at is there, and so is sound.
+        state.present(side, &segment, stream_range(&segment, (pts, end)));
         match found {
             Found::Video(mut results) => {
                 let Some(running_ns) = segment.to_running_time(pts).map(gst::ClockTime::nseconds) else {
                     state.join.refuse(side, "outside-segment", now);
                     return None;
                 };
-                results.transition = results.transition.map(|found| transition(&segment, found));
                 let mouths = results.faces.as_mut().and_then(|faces| faces.mouths.take());
                 if let Some((inbox, mouths)) = state.inbox.as_mut().zip(mouths.clone()) {
                     inbox.see(running_ns, mouths);
@@ -185,10 +188,19 @@ impl PolyLips {
             }
             gst::EventView::Eos(_) => {
                 let now = self.now();
-                self.state().join.end(side, now);
+                let mut state = self.state();
+                state.join.end(side, now);
+                state.absent(side);
+                drop(state);
                 self.wake();
                 if side == Side::Video {
                     self.tell_lips(event);
+                }
+                true
+            }
+            gst::EventView::CustomDownstream(_) => {
+                if let Some(late) = Late::read(&event) {
+                    self.late(side, late);
                 }
                 true
             }
@@ -217,6 +229,7 @@ impl PolyLips {
             let now = self.now();
             let first = !state.flushing();
             state.join.flush(side, now);
+            state.forget(side);
             if let Some(inbox) = &mut state.inbox {
                 inbox.flush();
             }

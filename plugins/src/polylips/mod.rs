@@ -32,6 +32,7 @@ use gst::prelude::*;
 
 mod imp;
 mod input;
+mod late;
 mod mouths;
 mod output;
 mod reader;

@@ -42,8 +42,15 @@ impl PolyLips {
             // There is room again for what is held back.
             self.wake();
             let read = inbox.map_or(Ok(gst::FlowSuccess::Ok), |inbox| self.read(inbox, &mut output));
+            if let Record::Frame(frame) = &output.record {
+                self.state().lips(frame, output.running_ns);
+            }
             let flow = read.and_then(|_| self.push(events, &output));
             self.pushed(flow);
+        } else if state.join.finished()
+            && let Some(output) = state.lips_end()
+        {
+            state.join.tell(output.running_ns, output);
         } else if state.join.finished() && !state.ended {
             let mut events = self.headers(&mut state, None);
             state.ended = true;

@@ -4,7 +4,9 @@
 use polygraph_core::record::PictureSize;
 use polygraph_core::timeline::{Join, Settings, Side};
 
+use super::late::Watchman;
 use super::reader::Inbox;
+use crate::faults::FaultSettings;
 
 /// A linked sink pad.
 #[derive(Debug, Default)]
@@ -60,10 +62,12 @@ pub(super) struct State {
     pub(super) inbox: Option<Inbox>,
     /// How often no session was free to read the lips.
     pub(super) lips_busy: u64,
+    /// What is known of faults.
+    pub(super) watchman: Watchman,
 }
 
 impl State {
-    pub(super) fn new(settings: Settings) -> Self {
+    pub(super) fn new(settings: Settings, faults: &FaultSettings) -> Self {
         Self {
             join: Join::new(settings),
             video: None,
@@ -80,13 +84,14 @@ impl State {
             ended: false,
             inbox: None,
             lips_busy: 0,
+            watchman: Watchman::new(faults),
         }
     }
 
     /// Starts from nothing, with the pads that are there.
-    pub(super) fn reset(&mut self, settings: Settings, now: u64) {
+    pub(super) fn reset(&mut self, settings: Settings, faults: &FaultSettings, now: u64) {
         let (video, audio) = (self.video.is_some(), self.audio.is_some());
-        *self = Self::new(settings);
+        *self = Self::new(settings, faults);
         if video {
             self.link(Side::Video, now);
         }
@@ -138,7 +143,7 @@ impl State {
     /// Whether anybody has to look around because something arrived: a picture waits for it, or a side is held back.
     /// Most buffers concern nobody, and to wake the task for nothing costs more than to take their results.
     pub(super) fn concerns(&self) -> bool {
-        self.held > 0 || self.join.queued(Side::Video) > 0
+        self.held > 0 || self.join.queued(Side::Video) > 0 || self.join.has_told()
     }
 
     /// A new stream began after the end: the records go on too.

@@ -12,10 +12,13 @@ use polygraph_core::accounting::Accounting;
 use polygraph_core::cut::{CutDetector, CutOptions};
 use polygraph_core::results::{PtsRange, Transition, TransitionKind};
 
+use super::late::Lookout;
 use super::properties;
 use super::shown::Shown;
 use super::thumbnail::thumbnail;
 use crate::analyser::{lock, stats};
+use crate::faults::FaultSettings;
+use crate::late::Late;
 use crate::meta::update_video;
 use crate::picture::{self, Clock};
 
@@ -25,12 +28,26 @@ static CAT: LazyLock<gst::DebugCategory> =
 /// Pictures that lie further apart aren't neighbours: nobody knows what was between.
 const JUMP_NS: u64 = 2_000_000_000;
 
+#[derive(Clone, Debug)]
+struct Settings {
+    cuts: CutOptions,
+    shots: bool,
+    faults: FaultSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { cuts: CutOptions::default(), shots: true, faults: FaultSettings::default() }
+    }
+}
+
 #[derive(Default)]
 struct State {
     info: Option<VideoInfo>,
     clock: Clock,
     last_ns: Option<u64>,
     cuts: CutDetector,
+    lookout: Lookout,
     scratch: Vec<f32>,
     accounting: Accounting,
 }
@@ -41,13 +58,14 @@ impl State {
         self.clock.reset();
         self.last_ns = None;
         self.cuts.reset();
+        self.lookout.restart();
     }
 }
 
 /// The implementation.
 #[derive(Default)]
 pub struct PolyScene {
-    settings: Mutex<CutOptions>,
+    settings: Mutex<Settings>,
     state: Mutex<State>,
     shown_settings: Mutex<properties::Shown>,
     /// The streaming thread's own: nobody else waits for it while networks run.
@@ -81,12 +99,19 @@ impl ObjectImpl for PolyScene {
                     .default_value(default.min_shot_ns)
                     .mutable_playing()
                     .build(),
+                glib::ParamSpecBoolean::builder("shots")
+                    .nick("Shots")
+                    .blurb("Whether to look for shot boundaries")
+                    .default_value(Settings::default().shots)
+                    .mutable_ready()
+                    .build(),
                 glib::ParamSpecBoxed::builder::<gst::Structure>("stats")
                     .nick("Statistics")
                     .blurb("Account of the pictures: input = analysed + late + skipped-REASON")
                     .read_only()
                     .build(),
             ]);
+            specs.extend(FaultSettings::specs());
             specs
         });
         &PROPERTIES
@@ -95,15 +120,13 @@ impl ObjectImpl for PolyScene {
     fn set_property(&self, _id: usize, value: &glib::Value, pspec: &glib::ParamSpec) {
         let mut settings = lock(&self.settings);
         let set = match pspec.name() {
-            "threshold" => value.get().map(|value| settings.threshold = value),
-            "min-shot" => value.get().map(|value| settings.min_shot_ns = value),
-            name => {
-                drop(settings);
-                if let Err(error) = lock(&self.shown_settings).set(name, value) {
-                    gst::error!(CAT, imp = self, "property {name}: {error}");
-                }
-                return;
-            }
+            "threshold" => value.get().map(|value| settings.cuts.threshold = value).map_err(|error| error.to_string()),
+            "min-shot" => value.get().map(|value| settings.cuts.min_shot_ns = value).map_err(|error| error.to_string()),
+            "shots" => value.get().map(|value| settings.shots = value).map_err(|error| error.to_string()),
+            name => settings
+                .faults
+                .set(name, value)
+                .unwrap_or_else(|| lock(&self.shown_settings).set(name, value).map_err(|error| error.to_string())),
         };
         if let Err(error) = set {
             gst::error!(CAT, imp = self, "property {}: {error}", pspec.name());
@@ -112,10 +135,14 @@ impl ObjectImpl for PolyScene {
 
     fn property(&self, _id: usize, pspec: &glib::ParamSpec) -> glib::Value {
         match pspec.name() {
-            "threshold" => lock(&self.settings).threshold.to_value(),
-            "min-shot" => lock(&self.settings).min_shot_ns.to_value(),
+            "threshold" => lock(&self.settings).cuts.threshold.to_value(),
+            "min-shot" => lock(&self.settings).cuts.min_shot_ns.to_value(),
+            "shots" => lock(&self.settings).shots.to_value(),
             "stats" => stats(&lock(&self.state).accounting).to_value(),
-            name => lock(&self.shown_settings).get(name),
+            name => {
+                let of_faults = lock(&self.settings).faults.get(name);
+                of_faults.unwrap_or_else(|| lock(&self.shown_settings).get(name))
+            }
         }
     }
 }
@@ -158,7 +185,9 @@ impl BaseTransformImpl for PolyScene {
         })?;
         warnings.iter().for_each(|warning| gst::warning!(CAT, imp = self, "{warning}"));
         *lock(&self.shown) = shown;
-        *lock(&self.state) = State::default();
+        let settings = lock(&self.settings).clone();
+        let lookout = Lookout::new(settings.shots, &settings.faults);
+        *lock(&self.state) = State { lookout, ..State::default() };
         Ok(())
     }
 
@@ -173,9 +202,19 @@ impl BaseTransformImpl for PolyScene {
     }
 
     fn sink_event(&self, event: gst::Event) -> bool {
-        if event.type_() == gst::EventType::FlushStop {
-            lock(&self.state).restart();
-            lock(&self.shown).restart();
+        match event.type_() {
+            gst::EventType::FlushStop => {
+                let mut state = lock(&self.state);
+                state.restart();
+                state.lookout.forget();
+                drop(state);
+                lock(&self.shown).restart();
+            }
+            gst::EventType::Eos => {
+                let late = lock(&self.state).lookout.end();
+                self.tell(&late);
+            }
+            _ => {}
         }
         self.parent_sink_event(event)
     }
@@ -193,8 +232,9 @@ impl BaseTransformImpl for PolyScene {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let settings = *lock(&self.settings);
-        let transition = self.analyse(settings, &mut lock(&self.state), buffer);
+        let settings = lock(&self.settings).clone();
+        let (transition, late) = self.analyse(&settings, &mut lock(&self.state), buffer);
+        self.tell(&late);
         if let Some(transition) = transition {
             gst::debug!(CAT, imp = self, "cut of {:.2} at {} ns", transition.strength, transition.pts.start_ns);
             update_video(buffer, |known| known.transition = Some(transition));
@@ -232,35 +272,60 @@ impl PolyScene {
         Ok(gst::FlowSuccess::Ok)
     }
 
-    fn analyse(&self, settings: CutOptions, state: &mut State, buffer: &gst::BufferRef) -> Option<Transition> {
-        let State { info, clock, last_ns, cuts, scratch, accounting } = state;
+    /// Sends what is known late downstream, before the picture at which it was known.
+    fn tell(&self, late: &Late) {
+        if late.is_empty() {
+            return;
+        }
+        for shot in &late.shots {
+            gst::debug!(CAT, imp = self, "{} from {} to {} ns", shot.kind.as_str(), shot.start_ns, shot.end_ns);
+        }
+        for edge in &late.edges {
+            gst::debug!(CAT, imp = self, "fault: {edge:?}");
+        }
+        self.obj().src_pad().push_event(late.event());
+    }
+
+    fn analyse(&self, settings: &Settings, state: &mut State, buffer: &gst::BufferRef) -> (Option<Transition>, Late) {
+        let State { info, clock, last_ns, cuts, lookout, scratch, accounting } = state;
+        let nothing = (None, Late::default());
         let Some((info, pts)) = info.as_ref().and_then(|info| Some((info, clock.place(buffer, info)?))) else {
             accounting.skipped("no-pts");
-            return None;
+            return nothing;
         };
         let start_ns = pts.start_ns;
         if last_ns.is_some_and(|last| start_ns < last || start_ns - last > JUMP_NS) {
             cuts.reset();
+            lookout.restart();
         }
         *last_ns = Some(start_ns);
         if buffer.flags().contains(gst::BufferFlags::GAP) {
             accounting.skipped("gap");
-            return None;
+            return nothing;
         }
-        let seen = picture::with(buffer, info, |picture| thumbnail(picture, scratch));
+        let seen = picture::with(buffer, info, |picture| {
+            lookout.sample(picture);
+            thumbnail(picture, scratch)
+        });
         let seen = seen.and_then(|seen| seen.map_err(|error| error.to_string()));
         let picture = match seen {
             Ok(Some(picture)) => picture,
             seen => {
                 gst::warning!(CAT, imp = self, "picture at {start_ns} ns can't be read: {:?}", seen.err());
                 accounting.skipped("unreadable");
-                return None;
+                return nothing;
             }
         };
         accounting.analysed();
-        cuts.set_options(settings);
-        let strength = cuts.push(start_ns, picture)?;
+        let par = info.par();
+        let size = (info.width(), info.height(), par.numer() as f32 / par.denom() as f32);
+        let late = lookout.push(pts, size, scratch, picture.clone(), settings.cuts);
+        if !settings.shots {
+            return (None, late);
+        }
+        cuts.set_options(settings.cuts);
         let pts = PtsRange { start_ns, end_ns: start_ns };
-        Some(Transition { kind: TransitionKind::Cut, pts, strength })
+        let cut = cuts.push(start_ns, picture).map(|strength| Transition { kind: TransitionKind::Cut, pts, strength });
+        (cut, late)
     }
 }

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `polyscene`: finds cuts, and says what shots show.
+//! `polyscene`: finds shot boundaries and faults of the picture, and says what shots show.
 //!
-//! Pictures pass through untouched and uncopied. The first picture of a new shot carries a transition of kind `cut` in
-//! its `PolyVideoMeta`, with a strength of which 1 is the threshold; nothing is delayed. Dissolves, fades and wipes
-//! aren't reported.
+//! Pictures pass through untouched and uncopied, and none is delayed. The first picture after a cut carries a transition of kind
+//! `cut` in its `PolyVideoMeta`, with a strength of which 1 is the threshold, for those that follow faces. What takes a look
+//! ahead goes downstream as a custom event `polygraph-late`, some pictures later: all boundaries, cuts, dissolves, fades and
+//! wipes, each with its range and the PTS of a key frame, and where faults begin and end.
 //!
+//! - `shots` is whether boundaries are looked for.
+//! - `faults` names the faults to look for: `black`, `frozen`, `colour_bars`, `picture_size`, `frame_rate`, or `picture` for all
+//!   of them; none by default. `fault-limits` says from where on, as in `black_s=1.5,frozen_db=-50`; the names end in their
+//!   units, and `polygraph_core::fault::Limits` has them all with their sources.
 //! - `threshold` is the least difference of two neighbouring pictures that is a cut, 0..1: the geometric mean of the
 //!   differences in structure and in colour. Where pictures differ much anyway, a cut has to differ three times as
 //!   much as the last second.
-//! - Of a flash the end is no cut: what was shown before is shown again.
+//! - Of a flash the end is no cut: what was shown before is shown again. Its beginning is one in the meta, and not in the event.
 //! - `min-shot` is the length that a shot has at least.
 //!
 //! With `scenes=true` each shot is looked at with its first picture and then every `scene-interval`, and each picture's
@@ -31,6 +36,7 @@ use gst::glib;
 use gst::prelude::*;
 
 mod imp;
+mod late;
 mod properties;
 mod shown;
 mod thumbnail;

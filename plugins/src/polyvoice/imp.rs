@@ -7,15 +7,20 @@ use gst::glib;
 use gst::prelude::*;
 use gst::subclass::prelude::*;
 use gst_audio::{AudioFormat, AudioInfo, AudioStreamAlign};
+use gst_base::prelude::*;
 use gst_base::subclass::prelude::*;
 use polygraph_core::accounting::Accounting;
+use polygraph_core::fault::{Edge, LoudnessSeen};
 use polygraph_core::results::{AudioResults, Heard, PtsRange, SpeechWindow};
 
+use super::faults::Ear;
 use super::hearing::Hearing;
 use super::loudness::{Meter, heard};
 use super::speech::Speech;
 use super::synthetic::Voice;
 use crate::analyser::{Provider, lock, stats};
+use crate::faults::FaultSettings;
+use crate::late::Late;
 use crate::meta::update_audio;
 
 static CAT: LazyLock<gst::DebugCategory> = LazyLock::new(|| {
@@ -33,6 +38,7 @@ struct Settings {
     provider: Provider,
     silence_threshold: f64,
     silence_time: u64,
+    faults: FaultSettings,
 }
 
 impl Default for Settings {
@@ -44,6 +50,7 @@ impl Default for Settings {
             provider: Provider::Auto,
             silence_threshold: -60.0,
             silence_time: 1_000_000_000,
+            faults: FaultSettings::default(),
         }
     }
 }
@@ -54,16 +61,19 @@ struct Stream {
     align: AudioStreamAlign,
     meter: Meter,
     hearing: Hearing,
+    ear: Option<Ear>,
     /// Frames in -1..1, when the buffer doesn't hold them so.
     scratch: Vec<f32>,
 }
 
 impl Stream {
-    fn new(info: &AudioInfo) -> Result<Self, String> {
-        let meter = Meter::new(info).map_err(|error| format!("loudness of {info:?}: {error}"))?;
+    fn new(info: &AudioInfo, faults: &FaultSettings) -> Result<Self, String> {
+        let ear = Ear::new(faults, info.channels() as usize, info.rate());
+        let meter = Meter::new(info, ear.as_ref().is_some_and(Ear::wants_peaks))
+            .map_err(|error| format!("loudness of {info:?}: {error}"))?;
         let align = AudioStreamAlign::new(info.rate() as i32, JITTER, gst::ClockTime::ZERO);
         let hearing = Hearing::new(info.rate(), heard(info))?;
-        Ok(Self { info: info.clone(), align, meter, hearing, scratch: Vec::new() })
+        Ok(Self { info: info.clone(), align, meter, hearing, ear, scratch: Vec::new() })
     }
 }
 
@@ -74,6 +84,8 @@ struct State {
     voice: Option<Voice>,
     accounting: Accounting,
     bad_samples: u64,
+    /// Where faults begin and end that nobody was told of yet.
+    edges: Vec<Edge>,
 }
 
 /// The implementation.
@@ -94,7 +106,7 @@ impl ObjectImpl for PolyVoice {
     fn properties() -> &'static [glib::ParamSpec] {
         static PROPERTIES: LazyLock<Vec<glib::ParamSpec>> = LazyLock::new(|| {
             let default = Settings::default();
-            vec![
+            let mut specs = vec![
                 glib::ParamSpecBoolean::builder("vad")
                     .nick("Speech activity")
                     .blurb("Whether to run the speech activity network")
@@ -140,7 +152,9 @@ impl ObjectImpl for PolyVoice {
                     )
                     .read_only()
                     .build(),
-            ]
+            ];
+            specs.extend(FaultSettings::specs());
+            specs
         });
         &PROPERTIES
     }
@@ -155,7 +169,11 @@ impl ObjectImpl for PolyVoice {
             "provider" => settings.provider = value.get().expect("type checked upstream"),
             "silence-threshold" => settings.silence_threshold = value.get().expect("type checked upstream"),
             "silence-time" => settings.silence_time = value.get().expect("type checked upstream"),
-            _ => unimplemented!(),
+            name => {
+                if let Err(why) = settings.faults.set(name, value).unwrap_or_else(|| unimplemented!()) {
+                    gst::error!(CAT, imp = self, "{name}: {why}");
+                }
+            }
         }
     }
 
@@ -174,7 +192,7 @@ impl ObjectImpl for PolyVoice {
                 stats.set("bad-samples", state.bad_samples);
                 stats.to_value()
             }
-            _ => unimplemented!(),
+            name => settings.faults.get(name).unwrap_or_else(|| unimplemented!()),
         }
     }
 }
@@ -245,8 +263,10 @@ impl BaseTransformImpl for PolyVoice {
 
     fn set_caps(&self, incaps: &gst::Caps, _outcaps: &gst::Caps) -> Result<(), gst::LoggableError> {
         let info = AudioInfo::from_caps(incaps).map_err(|_| gst::loggable_error!(CAT, "{incaps} are no audio caps"))?;
-        let stream = Stream::new(&info).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
+        let faults = lock(&self.settings).faults.clone();
+        let stream = Stream::new(&info, &faults).map_err(|error| gst::loggable_error!(CAT, "{error}"))?;
         let mut state = lock(&self.state);
+        state.end_faults();
         state.stream = Some(stream);
         state.speech.iter_mut().for_each(Speech::reset);
         Ok(())
@@ -256,18 +276,30 @@ impl BaseTransformImpl for PolyVoice {
         if matches!(event.view(), gst::EventView::FlushStop(_) | gst::EventView::Segment(_)) {
             self.restart();
         }
+        if event.type_() == gst::EventType::FlushStop {
+            lock(&self.state).edges.clear();
+        }
+        if event.type_() == gst::EventType::Eos {
+            let mut state = lock(&self.state);
+            state.end_faults();
+            let edges = std::mem::take(&mut state.edges);
+            drop(state);
+            self.tell(edges);
+        }
         self.parent_sink_event(event)
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
         let settings = lock(&self.settings).clone();
-        let results = {
+        let (results, edges) = {
             let mut state = lock(&self.state);
-            self.analyse(&mut state, &settings, buffer).map_err(|error| {
+            let results = self.analyse(&mut state, &settings, buffer).map_err(|error| {
                 gst::error!(CAT, imp = self, "{error}");
                 error
-            })
+            });
+            (results, std::mem::take(&mut state.edges))
         };
+        self.tell(edges);
         match results {
             Ok(Some(results)) => update_audio(buffer, |known| *known = results),
             Ok(None) => {}
@@ -280,13 +312,32 @@ impl BaseTransformImpl for PolyVoice {
     }
 }
 
+impl State {
+    /// No fault goes on.
+    fn end_faults(&mut self) {
+        let ended = self.stream.as_mut().and_then(|stream| stream.ear.as_mut()).map(Ear::end);
+        self.edges.extend(ended.into_iter().flatten());
+    }
+}
+
 impl PolyVoice {
+    /// Sends where faults begin and end downstream, before the sound at which it was known.
+    fn tell(&self, edges: Vec<Edge>) {
+        let late = Late { edges, ..Late::default() };
+        if !late.is_empty() {
+            gst::debug!(CAT, imp = self, "{late:?}");
+            self.obj().src_pad().push_event(late.event());
+        }
+    }
+
     /// Starts all measures anew.
     fn restart(&self) {
+        let faults = lock(&self.settings).faults.clone();
         let mut state = lock(&self.state);
+        state.end_faults();
         let info = state.stream.as_ref().map(|stream| stream.info.clone());
         // The same layout was accepted before.
-        state.stream = info.and_then(|info| Stream::new(&info).ok());
+        state.stream = info.and_then(|info| Stream::new(&info, &faults).ok());
         state.speech.iter_mut().for_each(Speech::reset);
         state.voice.iter_mut().for_each(Voice::restart);
     }
@@ -298,7 +349,7 @@ impl PolyVoice {
         settings: &Settings,
         buffer: &gst::BufferRef,
     ) -> Result<Option<AudioResults>, String> {
-        let State { stream, speech, voice, accounting, bad_samples } = state;
+        let State { stream, speech, voice, accounting, bad_samples, edges } = state;
         let stream = stream.as_mut().ok_or("sound came before its caps")?;
         let Some(pts) = buffer.pts() else {
             accounting.skipped("no-pts");
@@ -307,9 +358,10 @@ impl PolyVoice {
         let map = buffer.map_readable().map_err(|_| "the buffer can't be read")?;
         let mut scratch = std::mem::take(&mut stream.scratch);
         *bad_samples += samples(&map, stream.info.format(), &mut scratch);
-        let range = follow(stream, speech, voice, pts, scratch.len(), buffer.flags())?;
+        let range = follow(stream, speech, voice, edges, pts, scratch.len(), buffer.flags())?;
         let quiet = 10f64.powf(settings.silence_threshold / 20.0) as f32;
         stream.meter.push(&scratch, quiet).map_err(|error| format!("loudness: {error}"))?;
+        faults(stream, &scratch, edges);
         let lost = |speech: &Option<Speech>, voice: &Option<Voice>| {
             speech.as_ref().map_or(0, |speech| speech.lost) + voice.as_ref().map_or(0, |voice| voice.lost)
         };
@@ -363,6 +415,7 @@ fn follow(
     stream: &mut Stream,
     speech: &mut Option<Speech>,
     voice: &mut Option<Voice>,
+    edges: &mut Vec<Edge>,
     pts: gst::ClockTime,
     samples: usize,
     flags: gst::BufferFlags,
@@ -379,13 +432,28 @@ fn follow(
     let (broken, start, duration, _) = stream.align.process(flagged, pts, frames);
     if broken || first {
         stream.hearing.restart(start.nseconds());
+        edges.extend(stream.ear.iter_mut().flat_map(|ear| ear.restart(start.nseconds())));
         speech.iter_mut().for_each(Speech::reset);
         voice.iter_mut().for_each(Voice::restart);
         let hole = end.filter(|_| !first).map_or(0, |end| pts.nseconds().saturating_sub(end));
         let frames = u128::from(hole) * u128::from(stream.info.rate()) / 1_000_000_000;
         stream.meter.hole(frames as u64).map_err(|error| format!("loudness: {error}"))?;
+        // Silence of a hole is none that was heard.
+        drop(stream.meter.take_blocks());
     }
     Ok(PtsRange { start_ns: start.nseconds(), end_ns: (start + duration).nseconds() })
+}
+
+/// Looks for faults in frames that the meter has just taken.
+fn faults(stream: &mut Stream, frames: &[f32], edges: &mut Vec<Edge>) {
+    let (since, blocks) = stream.meter.take_blocks();
+    let Some(ear) = &mut stream.ear else { return };
+    edges.extend(ear.push(frames));
+    let count = blocks.len() as u64;
+    for (index, (loudness, true_peak_dbtp)) in blocks.into_iter().enumerate() {
+        let pts = ear.hundredth(since, count - 1 - index as u64);
+        edges.extend(ear.loudness(&LoudnessSeen { pts, loudness, true_peak_dbtp }));
+    }
 }
 
 fn listen(

@@ -33,13 +33,22 @@ pub(super) struct Meter {
     blocks: VecDeque<f64>,
     values: Loudness,
     quiet_frames: u64,
+    /// True peaks are measured.
+    peaks: bool,
+    /// What each block had, since they were last taken: loudness, and the highest true peak.
+    full: Vec<(Loudness, Option<f32>)>,
+    peak: f64,
 }
 
 impl Meter {
     /// A meter for sound of this layout.
-    pub(super) fn new(info: &AudioInfo) -> Result<Self, ebur128::Error> {
+    ///
+    /// `peaks`: measure true peaks as well, which takes oversampling.
+    pub(super) fn new(info: &AudioInfo, peaks: bool) -> Result<Self, ebur128::Error> {
         // The histogram keeps the memory of integrated loudness constant, however long the stream.
-        let mut ebu = EbuR128::new(info.channels(), info.rate(), Mode::S | Mode::I | Mode::HISTOGRAM)?;
+        let mode = Mode::S | Mode::I | Mode::HISTOGRAM;
+        let mode = if peaks { mode | Mode::TRUE_PEAK } else { mode };
+        let mut ebu = EbuR128::new(info.channels(), info.rate(), mode)?;
         if let Some(positions) = info.positions().filter(|_| info.channels() > 2 && !info.is_unpositioned()) {
             let sides = positions.contains(&Position::SideLeft);
             ebu.set_channel_map(&positions.iter().map(|place| weight(place, sides)).collect::<Vec<_>>())?;
@@ -52,6 +61,9 @@ impl Meter {
             blocks: VecDeque::from(vec![0.0; SHORT_TERM]),
             values: Loudness::default(),
             quiet_frames: 0,
+            peaks,
+            full: Vec::new(),
+            peak: 0.0,
         })
     }
 
@@ -65,6 +77,11 @@ impl Meter {
             let wanted = (block - self.begun) * self.channels;
             let (now, later) = rest.split_at(wanted.min(rest.len()));
             self.ebu.add_frames_f32(now)?;
+            if self.peaks {
+                for channel in 0..self.channels as u32 {
+                    self.peak = self.peak.max(self.ebu.prev_true_peak(channel)?);
+                }
+            }
             self.begun += now.len() / self.channels;
             if self.begun == block {
                 self.begun = 0;
@@ -89,6 +106,9 @@ impl Meter {
             short_term_lufs: over(SHORT_TERM),
             integrated_lufs: gated(self.ebu.loudness_global()?),
         };
+        let peak = self.peaks.then(|| (20.0 * self.peak.max(1e-9).log10()) as f32);
+        self.peak = 0.0;
+        self.full.push((self.values, peak));
         Ok(())
     }
 
@@ -107,6 +127,11 @@ impl Meter {
         let frames = frames.min(u64::from(self.rate * LONGEST_HOLE_S));
         let silence = vec![0.0; frames as usize * self.channels];
         self.push(&silence, f32::MIN_POSITIVE)
+    }
+
+    /// The blocks that became full since the last call: how many frames were pushed after the last of them, and what each had.
+    pub(super) fn take_blocks(&mut self) -> (u64, Vec<(Loudness, Option<f32>)>) {
+        (self.begun as u64, std::mem::take(&mut self.full))
     }
 
     /// The values, at most 100 ms old.

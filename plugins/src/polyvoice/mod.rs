@@ -18,6 +18,10 @@
  *   stretch is; `reason-not` says why nothing is: `too_little_speech`, `too_quiet` (under -50 dBFS), `clipped`. It
  *   runs Moonshine's encoder by itself, whether `polyspeech` runs or not: that one hears other stretches, later.
  *
+ * - faults of the sound, named by `faults`: `silence`, `loudness_momentary`, `loudness_short_term`, `loudness_integrated`,
+ *   `true_peak`, `clipping`, `phase_inverted`, or `sound` for all of them; none by default. `fault-limits` says from where on,
+ *   as in `silence_s=5,short_term_lufs=-20`. They go downstream as a custom event `polygraph-late`.
+ *
  * A flush, a new segment and new caps start all measures anew. A hole in the sound restarts speech activity and counts
  * as silence in momentary and short-term loudness. `stats` holds the account of the buffers.
  *
@@ -33,6 +37,7 @@
 use gst::glib;
 use gst::prelude::*;
 
+mod faults;
 mod hearing;
 mod imp;
 mod loudness;

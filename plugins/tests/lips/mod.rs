@@ -5,9 +5,11 @@ use std::sync::Once;
 
 use gst::prelude::*;
 use gst_check::Harness;
+use gstpolygraph::late::Late;
 use gstpolygraph::meta;
 use polygraph_core::record::{Missing, Record};
-use polygraph_core::results::{FaceResults, Loudness, NetworkRef, PtsRange, Transition, TransitionKind};
+use polygraph_core::results::{FaceResults, Loudness, NetworkRef, PtsRange, TransitionKind};
+use polygraph_core::shot::Boundary;
 
 /// Makes the plugin's elements known.
 pub fn init() {
@@ -57,13 +59,12 @@ pub fn picture(at_ms: u64, analysed: bool) -> gst::Buffer {
     picture
 }
 
-/// The first picture of a new shot, on which nobody looked for faces.
-pub fn cut(at_ms: u64) -> gst::Buffer {
-    let mut picture = bare(at_ms);
-    meta::update_video(picture.get_mut().unwrap(), |results| {
-        results.transition = Some(Transition { kind: TransitionKind::Cut, pts: range(at_ms, 0), strength: 1.5 });
-    });
-    picture
+/// A dissolve that ended, and was known, at these times.
+pub fn late(end_ms: u64, known_ms: u64) -> gst::Event {
+    let (start_ns, end_ns) = ((end_ms - 20) * 1_000_000, end_ms * 1_000_000);
+    let (key_ns, known_ns) = (end_ns + 20_000_000, known_ms * 1_000_000);
+    let shot = Boundary { kind: TransitionKind::Dissolve, start_ns, end_ns, key_ns, known_ns, strength: 1.5 };
+    Late { shots: vec![shot], edges: vec![] }.event()
 }
 
 /// Sound whose loudness tells its start in milliseconds.

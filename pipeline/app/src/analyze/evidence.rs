@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Evidence of a run, in its folder `evidence`, written only with `--keep-faces`: `face-TRACK.jpg`, a face's highest score
-//! with its map, and `incident-NUMBER.jpg`, the picture at which an incident was told, with the faces' boxes.
+//! with its map, `incident-NUMBER.jpg`, the picture at which an incident was told, with the faces' boxes, and
+//! `shot-MILLISECONDS.jpg`, one of each shot's first pictures.
 //!
 //! Evidence that can't be written is no reason to stop: it is said once, and incidents say that it wasn't kept.
 
@@ -14,7 +15,7 @@ use gstpolygraph::{polyanalyze::KeyFrame, polyforensics};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use polygraph_core::{
     geometry::Rect,
-    record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState},
+    record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState, Shot},
 };
 use sha2::{Digest, Sha256};
 
@@ -58,7 +59,7 @@ impl Keeper {
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if ["face-", "incident-"].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".jpg") {
+            if ["face-", "incident-", "shot-"].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".jpg") {
                 fs::remove_file(entry.path()).map_err(Error::file(&entry.path()))?;
             }
         }
@@ -145,6 +146,23 @@ impl Keeper {
                 not_kept(EvidenceKind::KeyFrame, pts_ns, EvidenceState::NotKept)
             }
         }
+    }
+
+    /// Gives a shot a picture of its own, where there is one.
+    pub fn shot(&mut self, mut shot: Shot) -> Shot {
+        let Some(wanted_ns) = shot.key_frame.as_ref().map(|key| key.pts_ns).filter(|_| self.keeps) else { return shot };
+        let own = self.frames.iter().filter(|frame| frame.pts_ns >= shot.pts_ns);
+        let found = own.min_by_key(|frame| frame.pts_ns.abs_diff(wanted_ns));
+        let found = found.filter(|frame| frame.pts_ns.abs_diff(wanted_ns) <= NEAR_NS);
+        let found = found.map(|frame| (frame.pts_ns, frame.picture.clone()));
+        shot.key_frame = Some(match found {
+            Some((pts_ns, picture)) => {
+                let name = format!("shot-{}.jpg", shot.pts_ns / 1_000_000);
+                self.keep(EvidenceKind::KeyFrame, pts_ns, &name, &picture)
+            }
+            None => not_kept(EvidenceKind::KeyFrame, wanted_ns, EvidenceState::Expired),
+        });
+        shot
     }
 
     fn keep(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, picture: &[u8]) -> Evidence {

@@ -90,7 +90,13 @@ impl Outputs {
         if let Record::Frame(frame) = &record {
             self.evidence.seen(frame);
         }
-        self.write(record)?;
+        // A fault's incident comes back among these, with its number.
+        let record = match record {
+            Record::Incident(_) => None,
+            Record::Shot(shot) => Some(Record::Shot(self.evidence.shot(shot))),
+            record => Some(record),
+        };
+        record.map(|record| self.write(record)).transpose()?;
         self.tell(incidents)
     }
 

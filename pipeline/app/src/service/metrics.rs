@@ -5,6 +5,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use polygraph_core::fault::FaultKind;
+use polygraph_core::record::IncidentState;
 use polygraph_core::supervision::State;
 use polygraph_models::Usage;
 use prometheus::core::Collector;
@@ -38,6 +40,8 @@ pub struct Metrics {
     skipped: IntCounterVec,
     late: IntCounterVec,
     events: IntCounterVec,
+    faults: IntCounterVec,
+    faults_open: IntGaugeVec,
     delay: HistogramVec,
     network: IntGaugeVec,
     nodes: IntGaugeVec,
@@ -136,6 +140,12 @@ impl Metrics {
                 &["stream", "analyser"],
             )?,
             events: add.counters("polygraph_events_total", "Events that were made", &["stream", "kind"])?,
+            faults: add.counters("polygraph_faults_total", "Broadcast faults that began", &["stream", "fault"])?,
+            faults_open: add.gauges(
+                "polygraph_fault_open",
+                "1 while a stream has a broadcast fault, else 0",
+                &["stream", "fault"],
+            )?,
             delay: add.histograms(
                 "polygraph_frame_event_delay_seconds",
                 "From a picture's arrival at the analysers to its event",
@@ -196,6 +206,19 @@ impl Metrics {
         }
     }
 
+    /// A broadcast fault began, or is over.
+    pub fn fault(&self, stream: &str, fault: FaultKind, state: IncidentState) {
+        let labels = [stream, fault.as_str()];
+        match state {
+            IncidentState::Open => {
+                self.faults.with_label_values(&labels).inc();
+                self.faults_open.with_label_values(&labels).set(1);
+            }
+            IncidentState::Close => self.faults_open.with_label_values(&labels).set(0),
+            IncidentState::Update => {}
+        }
+    }
+
     /// A stream is in a state.
     pub fn state(&self, stream: &str, now: State) {
         for state in State::LIVE {
@@ -217,6 +240,10 @@ impl Metrics {
         }
         for kind in ["stream", "frame", "transcript", "shot", "incident"] {
             let _ = self.events.remove_label_values(&[stream, kind]);
+        }
+        for fault in FaultKind::ALL {
+            let _ = self.faults.remove_label_values(&[stream, fault.as_str()]);
+            let _ = self.faults_open.remove_label_values(&[stream, fault.as_str()]);
         }
         let _ = self.delay.remove_label_values(&[stream]);
     }

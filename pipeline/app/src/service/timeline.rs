@@ -13,6 +13,8 @@ use serde_json::Value;
 const MOST_POINTS: usize = 3000;
 const MOST_WORDS: usize = 100;
 const MOST_MARKS: usize = 200;
+/// How late a shot boundary may be told: a long fade, and what is looked ahead.
+const LATEST_SHOT_MS: u64 = 6000;
 
 /// One analysed picture.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -55,7 +57,7 @@ pub struct Words {
 pub struct Mark {
     /// When, milliseconds since 1970.
     pub at_ms: u64,
-    /// `cut`, or the state's name.
+    /// `cut`, `dissolve`, `fade`, `wipe`, or the state's name.
     pub what: String,
     /// Why, for people.
     pub why: Option<String>,
@@ -79,12 +81,15 @@ pub struct Timeline {
 impl Timeline {
     /// What is later than that; words that were revised since count as later.
     pub fn since(&self, at_ms: u64) -> Self {
-        let marks = |marks: &VecDeque<Mark>| marks.iter().filter(|mark| mark.at_ms > at_ms).cloned().collect();
+        let later = |marks: &VecDeque<Mark>, at_ms: u64| -> VecDeque<Mark> {
+            marks.iter().filter(|mark| mark.at_ms > at_ms).cloned().collect()
+        };
         Self {
             points: self.points.iter().filter(|point| point.at_ms > at_ms).cloned().collect(),
             words: self.words.iter().filter(|words| words.at_ms + words.lasted_ms >= at_ms).cloned().collect(),
-            shots: marks(&self.shots),
-            states: marks(&self.states),
+            // Boundaries are told late: whoever has the pictures of their time already hasn't them.
+            shots: later(&self.shots, at_ms.saturating_sub(LATEST_SHOT_MS)),
+            states: later(&self.states, at_ms),
             faces: self.faces.clone(),
         }
     }
@@ -129,7 +134,7 @@ impl Timeline {
             }
             EventData::Shot(shot) => {
                 let at_ms = shot.clock.wall_ns / 1_000_000;
-                push(&mut self.shots, Mark { at_ms, what: "cut".into(), why: None }, MOST_MARKS);
+                push(&mut self.shots, Mark { at_ms, what: shot.content.kind.as_str().into(), why: None }, MOST_MARKS);
             }
             EventData::Stream(stream) => {
                 let (what, why) = (stream.content.state.as_str().to_owned(), stream.content.reason.clone());

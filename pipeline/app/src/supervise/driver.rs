@@ -104,7 +104,10 @@ impl Driver {
     fn record(&mut self, record: Record, delay: Option<Duration>) {
         self.look_at_the_clock();
         let incidents = self.incidents.take(&record);
-        self.tell(record, delay);
+        // A fault's comes back among these, with its number.
+        if !matches!(record, Record::Incident(_)) {
+            self.tell(record, delay);
+        }
         incidents.into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
     }
 

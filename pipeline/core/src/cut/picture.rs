@@ -38,6 +38,21 @@ impl Thumbnail {
         Some(Self { luma, mean, variance, histogram })
     }
 
+    /// Luma of each pixel, 0..1.
+    pub(crate) fn luma(&self) -> &[f32] {
+        &self.luma
+    }
+
+    /// The mean of luma.
+    pub(crate) fn mean(&self) -> f32 {
+        self.mean
+    }
+
+    /// The standard deviation of luma: 0 of a plain picture.
+    pub(crate) fn deviation(&self) -> f32 {
+        self.variance.sqrt()
+    }
+
     /// 0 for the same picture to 1 for one that has nothing in common: the geometric mean of the differences in
     /// structure and in colour.
     pub fn difference(&self, other: &Self) -> f32 {

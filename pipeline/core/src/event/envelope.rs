@@ -175,9 +175,12 @@ impl Event {
 pub struct Numbering {
     stream: StreamId,
     epoch: Epoch,
-    /// How many events of a kind had the PTS of the last one.
-    last: BTreeMap<Kind, (u64, u64)>,
+    /// How many events of a kind had a PTS: the latest ones, for what is told late comes among others.
+    last: BTreeMap<Kind, BTreeMap<u64, u64>>,
 }
+
+/// PTS of a kind that are remembered: minutes of it.
+const MOST_PTS: usize = 1024;
 
 impl Numbering {
     /// For an epoch that begins.
@@ -190,7 +193,7 @@ impl Numbering {
         self.epoch.set_clock(source, wall_start_ns);
     }
 
-    /// The event of a record. Records of a kind come in order of their time, as elements give them.
+    /// The event of a record. Records of a kind come in order of their time, or a little late, as elements give them.
     pub fn record(&mut self, record: Record) -> Event {
         let clock = self.epoch.clock(record.pts_ns());
         let pts_ns = record.pts_ns();
@@ -213,8 +216,12 @@ impl Numbering {
     }
 
     fn event(&mut self, kind: Kind, pts_ns: u64, data: EventData) -> Event {
-        let (_, seq) = self.last.get(&kind).map_or((pts_ns, 0), |last| following(*last, pts_ns));
-        self.last.insert(kind, (pts_ns, seq));
+        let counts = self.last.entry(kind).or_default();
+        let count = counts.entry(pts_ns).or_default();
+        let seq = std::mem::replace(count, *count + 1);
+        if counts.len() > MOST_PTS {
+            counts.pop_first();
+        }
         let Self { stream, epoch, .. } = self;
         Event {
             specversion: "1.0".to_owned(),
@@ -230,18 +237,20 @@ impl Numbering {
     }
 }
 
-/// The number of the event at `pts_ns` that follows event `last` of its kind.
-fn following((last_ns, seq): (u64, u64), pts_ns: u64) -> (u64, u64) {
-    if pts_ns == last_ns { (pts_ns, seq + 1) } else { (pts_ns, 0) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{record::StreamState, results::TransitionKind};
 
     fn shot(pts_ns: u64) -> Record {
-        Record::Shot(Shot { pts_ns, kind: TransitionKind::Cut, start_ns: pts_ns, end_ns: pts_ns, strength: 2.0 })
+        Record::Shot(Shot {
+            pts_ns,
+            kind: TransitionKind::Cut,
+            start_ns: pts_ns,
+            end_ns: pts_ns,
+            strength: 2.0,
+            key_frame: None,
+        })
     }
 
     fn numbering() -> Numbering {
@@ -253,6 +262,7 @@ mod tests {
         let mut numbering = numbering();
         let ids = [5, 5, 5, 9].map(|pts| numbering.record(shot(pts)).id);
         assert_eq!(ids, ["a-b-c/E/shot/5/0", "a-b-c/E/shot/5/1", "a-b-c/E/shot/5/2", "a-b-c/E/shot/9/0"]);
+        assert_eq!(numbering.record(shot(5)).id, "a-b-c/E/shot/5/3", "what comes late is another one, too");
         let ended = Stream::new(StreamState::Ended, 5);
         assert_eq!(numbering.stream(ended).id, "a-b-c/E/stream/5/0", "each kind is numbered by itself");
     }

@@ -187,6 +187,7 @@ impl Life {
             evidence: Vec::new(),
             message: String::new(),
             networks: teller.networks.to_vec(),
+            fault: None,
         };
         let told = (seen.p, seen.parts, seen.severity);
         let mut open = Open { incident, told_ns: seen.pts_ns, told, known_ns: seen.pts_ns };

@@ -145,7 +145,7 @@ fn p_of(signals: &Signals, part: Part) -> f32 {
 /// One line for people.
 fn message(incident: &Incident) -> String {
     let lead = match incident.kind {
-        IncidentKind::Threshold => "signs of manipulation found",
+        IncidentKind::Threshold | IncidentKind::Fault => "signs of manipulation found",
         IncidentKind::Spike => "signs of manipulation rose suddenly",
         IncidentKind::Sustained => "lasting signs of manipulation found",
     };

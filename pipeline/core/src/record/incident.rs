@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::fault::Fault;
 use crate::results::{NetworkRef, Part, Parts};
 
 /// What is told of an incident: that it began, how it goes on, that it is over.
@@ -17,7 +18,8 @@ pub struct Incident {
     pub state: IncidentState,
     /// How the signs behaved.
     pub kind: IncidentKind,
-    /// The rule that was met: `manipulation` for what every stream is watched for, or a rule of the user's.
+    /// The rule that was met: `manipulation` for what every stream is watched for, `fault.NAME` for a broadcast fault, or a rule
+    /// of the user's.
     pub rule: String,
     /// How much it matters; it may rise from `open` to `close`, and never falls.
     pub severity: Severity,
@@ -46,6 +48,9 @@ pub struct Incident {
     pub message: String,
     /// The networks behind the scores.
     pub networks: Vec<NetworkRef>,
+    /// Of a broadcast fault: what is wrong, and how bad; absent otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 /// Where an incident is in its life.
@@ -70,6 +75,8 @@ pub enum IncidentKind {
     Spike,
     /// They stayed for long.
     Sustained,
+    /// The feed is broken; `fault` says how.
+    Fault,
 }
 
 /// How much an incident matters.

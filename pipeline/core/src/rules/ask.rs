@@ -88,21 +88,26 @@ impl Asked {
         told
     }
 
-    /// A cut: faces' tracks end.
-    pub(crate) fn shot(&mut self, at_ns: u64) -> Vec<Incident> {
+    /// A cut at `cut_ns`, told at `at_ns`: tracks that weren't seen since have ended.
+    pub(crate) fn shot(&mut self, at_ns: u64, cut_ns: u64) -> Vec<Incident> {
         self.cut = true;
-        self.close(at_ns, |track| track.is_some())
+        self.close(at_ns, |track, last_ns| track.is_some() && last_ns < cut_ns)
+    }
+
+    /// A gradual transition: tracks go on through it.
+    pub(crate) fn transition(&mut self) {
+        self.cut = true;
     }
 
     /// Closes what is open.
     pub(crate) fn end(&mut self, at_ns: u64) -> Vec<Incident> {
-        self.close(at_ns, |_| true)
+        self.close(at_ns, |_, _| true)
     }
 
-    fn close(&mut self, at_ns: u64, which: impl Fn(Option<u64>) -> bool) -> Vec<Incident> {
+    fn close(&mut self, at_ns: u64, which: impl Fn(Option<u64>, u64) -> bool) -> Vec<Incident> {
         let mut told = Vec::new();
         self.subjects.retain(|track, subject| {
-            let over = which(*track);
+            let over = which(*track, subject.history.last_ns);
             if over {
                 subject.close(at_ns, &mut told);
             }
@@ -117,7 +122,7 @@ impl Asked {
         }
         let stalest = self.subjects.iter().filter(|(track, _)| track.is_some());
         let stalest = stalest.min_by_key(|(_, subject)| subject.history.last_ns).map(|(track, _)| *track);
-        told.extend(self.close(at_ns, |track| Some(track) == stalest));
+        told.extend(self.close(at_ns, |track, _| Some(track) == stalest));
     }
 }
 

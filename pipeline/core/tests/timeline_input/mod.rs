@@ -128,13 +128,12 @@ pub fn count(arrivals: &[Arrival]) -> u64 {
     arrivals.iter().filter(|arrival| matches!(arrival, Arrival::Picture(_) | Arrival::Sound(_))).count() as u64
 }
 
-/// The times of the records that pictures have to make; `true` for shots.
-pub fn expected_times(arrivals: &[Arrival]) -> Vec<(u64, bool)> {
+/// The times of the records that pictures have to make.
+pub fn expected_times(arrivals: &[Arrival]) -> Vec<u64> {
     let mut times = Vec::new();
     for arrival in arrivals {
         let Arrival::Picture(Picture { running_ns, results, .. }) = arrival else { continue };
-        times.extend(results.transition.map(|_| (*running_ns, true)));
-        times.extend(results.faces.as_ref().filter(|faces| faces.analysed).map(|_| (*running_ns, false)));
+        times.extend(results.faces.as_ref().filter(|faces| faces.analysed).map(|_| *running_ns));
     }
     times
 }

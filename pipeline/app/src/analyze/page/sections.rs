@@ -49,6 +49,17 @@ pub fn lead(title: &str, summary: &Summary, report: &Report) -> String {
     } else {
         ("thin", "Nothing could be judged", "No face was seen well enough.".to_owned())
     };
+    let mut faults: Vec<_> =
+        report.incidents().iter().filter_map(|incident| Some(incident.fault.as_ref()?.kind)).collect();
+    let count = faults.len();
+    faults.sort();
+    faults.dedup();
+    let faults = faults.iter().map(|kind| kind.as_str().replace('_', " ")).collect::<Vec<_>>().join(", ");
+    let faults = match count {
+        0 => String::new(),
+        1 => format!("<p class=warn>One broadcast fault: {faults}.</p>"),
+        _ => format!("<p class=warn>{count} broadcast faults: {faults}.</p>"),
+    };
     let tile = |name: &str, value: String| format!("<div class=tile><b>{value}</b><small>{name}</small></div>");
     let found = report.found();
     let loudness = report.integrated_lufs().map_or("–".into(), |lufs| format!("{lufs:.1}"));
@@ -57,7 +68,7 @@ pub fn lead(title: &str, summary: &Summary, report: &Report) -> String {
         .as_ref()
         .map(|failure| format!("<p class=warn>The input was not analysed to its end: {}</p>", escape(failure)));
     format!(
-        "<header><h1>{title}</h1><p class=soft>{}</p></header><p class=\"finding {class}\"><b>{finding}</b> {more}</p>{}\
+        "<header><h1>{title}</h1><p class=soft>{}</p></header><p class=\"finding {class}\"><b>{finding}</b> {more}</p>{faults}{}\
          <div class=tiles>{}{}{}{}{}{}</div>",
         escape(&summary.input),
         failure.unwrap_or_default(),
@@ -65,7 +76,7 @@ pub fn lead(title: &str, summary: &Summary, report: &Report) -> String {
         tile("incidents", found.incidents.to_string()),
         tile("face tracks", found.tracks.to_string()),
         tile("words", found.words.to_string()),
-        tile("cuts", found.cuts.to_string()),
+        tile("shot boundaries", found.cuts.to_string()),
         tile("LUFS integrated", loudness),
     )
 }
@@ -213,7 +224,7 @@ pub fn transcript(report: &Report) -> String {
 pub fn shots(report: &Report) -> String {
     let cuts = report.cuts();
     let times: Vec<_> = cuts.iter().map(|ns| time(*ns)).collect();
-    let text = if cuts.is_empty() { "No cut was found: one shot.".into() } else { times.join(" ") };
+    let text = if cuts.is_empty() { "No boundary was found: one shot.".into() } else { times.join(" ") };
     format!("<section id=shots><h2>Shots</h2><p class=soft>New shots begin at</p><p class=times>{text}</p></section>")
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use polygraph_core::event::StreamId;
+use polygraph_core::fault::{Faults, Limits};
 use polygraph_core::load::Demand;
 use polygraph_models::Provider;
 use schemars::JsonSchema;
@@ -65,6 +66,21 @@ pub struct StreamConfig {
     /// Least scores of content safety's labels, in place of the card's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub safety_thresholds: BTreeMap<String, f32>,
+    /// Look for faces; without, there are no frame events.
+    #[serde(default = "yes")]
+    pub faces: bool,
+    /// Look for shot boundaries.
+    #[serde(default = "yes")]
+    pub shots: bool,
+    /// Look for speech, loudness, silence and signs of a synthetic voice.
+    #[serde(default = "yes")]
+    pub voice: bool,
+    /// Broadcast faults to look for: `all`, `picture`, `sound`, or their names.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+    /// From where on something is a fault.
+    #[serde(default)]
+    pub fault_limits: Limits,
     /// From 0 to 9: when the machine has too much to do, streams of a lower priority make do with less first.
     #[serde(default = "priority")]
     pub priority: u8,
@@ -119,6 +135,11 @@ impl StreamConfig {
             scenes: true,
             safety: false,
             safety_thresholds: BTreeMap::new(),
+            faces: true,
+            shots: true,
+            voice: true,
+            faults: Vec::new(),
+            fault_limits: Limits::default(),
             priority: priority(),
             floor_fps: floor_fps(),
             stall_s: None,
@@ -145,6 +166,12 @@ impl StreamConfig {
         }
         if !(0.1..=240.0).contains(&self.floor_fps) {
             wrong.push("floor_fps: from 0.1 to 240".to_owned());
+        }
+        if let Err(why) = Faults::parse(&self.faults.join(",")) {
+            wrong.push(format!("faults: {why}"));
+        }
+        if let Err(why) = self.fault_limits.check() {
+            wrong.push(format!("fault_limits: {why}"));
         }
         if self.priority > 9 {
             wrong.push("priority: from 0 to 9".to_owned());
@@ -220,7 +247,12 @@ impl StreamConfig {
                 safety: self.safety,
                 safety_thresholds: thresholds(&self.safety_thresholds),
                 blur_unsafe: true,
-                evidence: evidence && self.forensics,
+                faces: self.faces,
+                shots: self.shots,
+                voice: self.voice,
+                faults: Faults::parse(&self.faults.join(",")).unwrap_or_default(),
+                fault_limits: self.fault_limits,
+                evidence: evidence && self.forensics && self.faces,
                 // Nobody takes them yet: incidents of a service have the faces' pictures.
                 key_frames: false,
                 provider,
