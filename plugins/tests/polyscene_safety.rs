@@ -17,7 +17,7 @@ const FACES: &str = "FACE_FEMALE=0.3,FACE_MALE=0.3";
 
 /// Whether somebody accepted the network's licence and fetched it; nothing here does.
 fn fetched() -> bool {
-    let there = Store::open(Store::default_dir()).state(card(CARD).unwrap()) == Ok(State::Ready);
+    let there = Store::open(Store::default_dir()).state(card(CARD).unwrap()).is_ok_and(|state| state == State::Ready);
     if !there {
         eprintln!("skipped: {CARD} isn't here; `polygraph models fetch {CARD} --accept {CARD}` accepts AGPL-3.0");
     }
