@@ -184,7 +184,7 @@ mod tests {
         let pixels = |x: u32, y: u32| {
             if x < 320 {
                 [200, 60, 60]
-            } else if (x / 4 + y / 4) % 2 == 0 {
+            } else if (x / 4 + y / 4).is_multiple_of(2) {
                 [0; 3]
             } else {
                 [255; 3]
