@@ -76,6 +76,9 @@ pub struct Analyze {
     /// Do not compare lips with the sound, nor say who speaks
     #[arg(long)]
     pub no_lip_sync: bool,
+    /// Let lips help the transcript; experimental, of one speaker's 51 words
+    #[arg(long, conflicts_with_all = ["no_lip_sync", "no_transcript"])]
+    pub lip_reading: bool,
     /// Keep pictures, unblurred, in DIR/evidence and in the report: of each incident, and of each face where it scored
     /// highest, with a map of where it looks manipulated
     #[arg(long, conflicts_with = "no_forensics")]

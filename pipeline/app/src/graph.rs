@@ -30,6 +30,8 @@ pub struct Analysis {
     pub forensics: bool,
     /// Compare lips with the sound, and tell who speaks.
     pub lip_sync: bool,
+    /// Let lips help the transcript.
+    pub lip_reading: bool,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
     /// Post small pictures of what was searched for faces.
@@ -46,6 +48,7 @@ impl Default for Analysis {
             transcript: true,
             forensics: true,
             lip_sync: true,
+            lip_reading: false,
             evidence: false,
             key_frames: false,
             provider: Provider::default(),
@@ -65,6 +68,7 @@ impl Analysis {
             .property("transcript", self.transcript)
             .property("forensics", self.forensics)
             .property("lip-sync", self.lip_sync)
+            .property("lip-reading", self.lip_reading)
             .property("evidence", self.evidence)
             .property("key-frames", self.key_frames)
             .property_from_str("provider", self.provider.as_str())

@@ -133,8 +133,11 @@ impl PolyAnalyze {
                 key_frames::watch(&pad, &bin);
             }
         } else {
-            let transcript = self.settings().transcript;
-            chain.build_audio(bin.upcast_ref(), &lips, transcript.then_some(&funnel))?;
+            let (transcript, reads) = {
+                let settings = self.settings();
+                (settings.transcript, settings.lip_reading)
+            };
+            chain.build_audio(bin.upcast_ref(), &lips, transcript.then_some(&funnel), reads)?;
         }
         for element in chain.elements() {
             self.equip(element);

@@ -71,7 +71,7 @@ pub(super) struct Settings {
     evidence: bool,
     key_frames: bool,
     lip_sync: bool,
-    lip_reading: bool,
+    pub(super) lip_reading: bool,
     compare_texts: bool,
     fuse_voice: bool,
 }
@@ -98,7 +98,7 @@ impl Default for Settings {
             evidence: false,
             key_frames: false,
             lip_sync: true,
-            lip_reading: true,
+            lip_reading: false,
             compare_texts: false,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
         }
@@ -290,7 +290,7 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder("lip-reading")
             .nick("Lip reading")
-            .blurb("Whether the transcript may be helped by lips, of mouths that lip-sync has cut")
+            .blurb("Whether the transcript may be helped by lips, of mouths that lip-sync has cut; before the audio pad is asked for")
             .default_value(default.lip_reading)
             .mutable_ready()
             .build(),

@@ -266,6 +266,7 @@ impl Analyze {
             transcript: !self.no_transcript,
             forensics: !self.no_forensics,
             lip_sync: !self.no_lip_sync,
+            lip_reading: self.lip_reading,
             evidence: self.keep_faces,
             key_frames: self.keep_faces,
             provider: self.provider,

@@ -87,6 +87,7 @@ fn settings(analyze: &Analyze) -> String {
         "transcript": !analyze.no_transcript,
         "forensics": !analyze.no_forensics,
         "lip_sync": !analyze.no_lip_sync,
+        "lip_reading": analyze.lip_reading,
         "provider": analyze.provider.as_str(),
         "networks": networks,
         "rules": rules,

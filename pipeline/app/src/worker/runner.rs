@@ -125,6 +125,7 @@ impl Runner for Supervised {
             forensics: wanted.forensics,
             // A lip that does not fit its voice is a sign of manipulation too.
             lip_sync: wanted.forensics,
+            lip_reading: false,
             evidence: false,
             key_frames: false,
             provider: self.provider,

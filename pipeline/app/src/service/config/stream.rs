@@ -199,6 +199,7 @@ impl StreamConfig {
                 transcript: self.transcript,
                 forensics: self.forensics,
                 lip_sync: self.lip_sync,
+                lip_reading: false,
                 evidence: evidence && self.forensics,
                 // Nobody takes them yet: incidents of a service have the faces' pictures.
                 key_frames: false,
