@@ -105,6 +105,9 @@ pub struct Analyze {
     /// From where on something is a fault, such as black_s=1.5,silence_dbfs=-50
     #[arg(long, value_name = "LIST", requires = "faults", value_parser = Limits::parse)]
     pub fault_limits: Option<Limits>,
+    /// Let lips help the transcript; experimental, of one speaker's 51 words
+    #[arg(long, conflicts_with_all = ["no_lip_sync", "no_transcript"])]
+    pub lip_reading: bool,
     /// Keep pictures, unblurred, in DIR/evidence and in the report: of each incident, and of each face where it scored
     /// highest, with a map of where it looks manipulated
     #[arg(long, conflicts_with_all = ["no_forensics", "no_faces"])]

@@ -49,6 +49,8 @@ pub struct Analysis {
     pub faults: Faults,
     /// From where on something is one.
     pub fault_limits: Limits,
+    /// Let lips help the transcript.
+    pub lip_reading: bool,
     /// Post pictures of faces' highest scores on the bus.
     pub evidence: bool,
     /// Post small pictures of what was searched for faces.
@@ -74,6 +76,7 @@ impl Default for Analysis {
             voice: true,
             faults: Faults::NONE,
             fault_limits: Limits::default(),
+            lip_reading: false,
             evidence: false,
             key_frames: false,
             provider: Provider::default(),
@@ -102,6 +105,7 @@ impl Analysis {
             .property("voice", self.voice)
             .property("faults", self.faults.to_string())
             .property("fault-limits", self.fault_limits.written())
+            .property("lip-reading", self.lip_reading)
             .property("evidence", self.evidence)
             .property("key-frames", self.key_frames)
             .property_from_str("provider", self.provider.as_str())

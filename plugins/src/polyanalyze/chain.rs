@@ -102,7 +102,7 @@ impl Chain {
     }
 
     /// `queue ! audioconvert ! polyvoice ! tee`, from there `polylips.audio`, and for the transcript
-    /// `queue ! audioconvert ! audioresample ! capsfilter ! polyspeech ! capsfilter ! funnel`, which also takes the lips.
+    /// `queue ! audioconvert ! audioresample ! capsfilter ! polyspeech ! capsfilter ! funnel`; it takes the lips where it `reads`.
     ///
     /// polylips needs no queue: it keeps no buffers, and holds sound back only when a file's is far ahead of the pictures.
     pub(super) fn build_audio(
@@ -111,6 +111,7 @@ impl Chain {
         lips: &gst::Element,
         voice: bool,
         funnel: Option<&gst::Element>,
+        reads: bool,
     ) -> Result<(), Error> {
         let head = self.queue("audio-queue", SOUND)?;
         let mut last = self.string(bin, &head, [])?;
@@ -134,7 +135,7 @@ impl Chain {
             ],
         )?;
         tee.link(&queue)?;
-        if let Some(speech) = bin.by_name("polyspeech") {
+        if reads && let Some(speech) = bin.by_name("polyspeech") {
             self.tap(lips, "lips", &speech, "lips")?;
         }
         self.joint(&last, "src", funnel, "sink_%u")

@@ -136,7 +136,8 @@ impl PolyAnalyze {
             // One look, for one lock.
             let settings = self.settings().clone();
             let (transcript, voice) = (settings.transcript, settings.wants_voice());
-            chain.build_audio(bin.upcast_ref(), &lips, voice, transcript.then_some(&funnel))?;
+            let transcript = transcript.then_some(&funnel);
+            chain.build_audio(bin.upcast_ref(), &lips, voice, transcript, settings.reads_lips())?;
         }
         for element in chain.elements() {
             self.equip(element);

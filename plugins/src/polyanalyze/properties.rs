@@ -96,7 +96,7 @@ pub(super) struct Settings {
     safety_network: String,
     safety_thresholds: String,
     lip_sync: bool,
-    lip_reading: bool,
+    pub(super) lip_reading: bool,
     compare_texts: bool,
     fuse_voice: bool,
     pub(super) faces: bool,
@@ -134,7 +134,7 @@ impl Default for Settings {
             safety_network: safety::CARD.to_owned(),
             safety_thresholds: String::new(),
             lip_sync: true,
-            lip_reading: true,
+            lip_reading: false,
             compare_texts: false,
             fuse_voice: polygraph_core::fusion::Options::default().voice,
             faces: true,
@@ -175,7 +175,7 @@ impl Settings {
             "safety-thresholds" => self.safety_thresholds.to_value(),
             // Lips are those of faces, and the sound that they are held against comes from polyvoice.
             "lip-sync" => (self.lip_sync && self.faces && self.voice).to_value(),
-            "lip-reading" => self.lip_reading.to_value(),
+            "lip-reading" => self.reads_lips().to_value(),
             "compare-texts" => self.compare_texts.to_value(),
             "fuse-voice" => self.fuse_voice.to_value(),
             "faces" => self.faces.to_value(),
@@ -241,6 +241,11 @@ impl Settings {
     /// Whether pictures are looked at by `polyscene`.
     pub(super) fn wants_scene(&self) -> bool {
         self.shots || self.faults.faults.any(&FaultKind::PICTURE)
+    }
+
+    /// Whether lips help the transcript: they are those of faces, of people who speak.
+    pub(super) fn reads_lips(&self) -> bool {
+        self.lip_reading && self.lip_sync && self.faces && self.voice
     }
 
     /// Whether sound is listened to by `polyvoice`.
@@ -415,7 +420,7 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .build(),
         glib::ParamSpecBoolean::builder("lip-reading")
             .nick("Lip reading")
-            .blurb("Whether the transcript may be helped by lips, of mouths that lip-sync has cut")
+            .blurb("Whether the transcript may be helped by lips, of mouths that lip-sync has cut; before the audio pad is asked for")
             .default_value(default.lip_reading)
             .mutable_ready()
             .build(),

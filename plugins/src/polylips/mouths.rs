@@ -38,14 +38,15 @@ impl PolyLips {
     /// Tells whoever reads lips that pictures will come.
     pub(super) fn announce_lips(&self) {
         if let Some(pad) = self.obj().static_pad("lips") {
-            Self::open_lips(&pad);
+            self.open_lips(&pad);
         }
     }
 
     /// Stream, caps and segment, before anything else.
-    fn open_lips(pad: &gst::Pad) {
-        let Some(element) = pad.parent_element() else { return };
-        let id = pad.create_stream_id(&element, Some("lips"));
+    fn open_lips(&self, pad: &gst::Pad) {
+        // GStreamer makes no id for an element with several sink pads.
+        let stream = self.state().stream.as_ref().map_or_else(|| "polygraph".to_owned(), |(name, _)| name.clone());
+        let id = format!("{stream}/lips");
         pad.push_event(gst::event::StreamStart::builder(&id).flags(gst::StreamFlags::SPARSE).build());
         pad.push_event(gst::event::Caps::new(&gst::Caps::new_empty_simple(LIPS_CAPS)));
         pad.push_event(gst::event::Segment::new(&gst::FormattedSegment::<gst::ClockTime>::new()));
@@ -55,7 +56,7 @@ impl PolyLips {
     pub(super) fn hand_lips(&self, running_ns: u64, mouths: Option<Vec<Mouth>>) {
         let Some(pad) = self.obj().static_pad("lips") else { return };
         if pad.sticky_event::<gst::event::Segment>(0).is_none() {
-            Self::open_lips(&pad);
+            self.open_lips(&pad);
         }
         let at = gst::ClockTime::from_nseconds(running_ns);
         let Some(mouths) = mouths.filter(|mouths| !mouths.is_empty()) else {

@@ -220,7 +220,8 @@ impl PolySpeech {
     }
 
     fn start_stream(&self, start: &gst::event::StreamStart) {
-        let id = self.srcpad.create_stream_id(&*self.obj(), Some("transcript"));
+        // As GStreamer would name it, which makes no id for an element with several sink pads.
+        let id = format!("{}/transcript", start.stream_id());
         let mut own = gst::event::StreamStart::builder(&id).flags(gst::StreamFlags::SPARSE);
         if let Some(group) = start.group_id() {
             own = own.group_id(group);

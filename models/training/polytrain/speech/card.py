@@ -26,10 +26,23 @@ def gated(text, gate):
     return text.replace("\n[quality]", f"\n[lip_reading.gate]\n{lines}\n[quality]", 1)
 
 
+def alone(report):
+    """What `polytrain.speech.alone` found, as figures of a card."""
+    for line in report["rates"]:
+        people = {"grid-1": "GRID speaker 1, position 7", "grid-others": "other GRID speakers"}[line["corpus"]]
+        for name in ("sound only", "lips only", "both"):
+            if name == "lips only" and line["condition"] != "clean":
+                continue
+            value, low, high = (number / 100 for number in line[name]["wer_low_high"])
+            noise = "" if name == "lips only" else f", {line['condition']}"
+            yield {"measure": f"word error rate, {name}", "value": value, "low": low, "high": high, "unit": "1", "data": f"{people}{noise} ({line['clips']} clips, the networks alone on streaming crops)"}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, nargs=2, help="folders of polytrain.speech.train: both, and sound only")
     parser.add_argument("--gate", type=Path, help="gate.json of polytrain.speech.gate")
+    parser.add_argument("--alone", type=Path, nargs=2, metavar=("JSON", "COMMIT"), help="figures of polytrain.speech.alone")
     parser.add_argument("--eval", type=Path, help="speech.json of `polygraph eval`")
     args = parser.parse_args()
     today = datetime.date.today().isoformat()
@@ -43,6 +56,10 @@ def main():
         gate = read(args.gate)
         BOTH.write_text(gated(BOTH.read_text(), gate["gate"]))
         (RESULTS / f"{today}-speech-gate.json").write_text(json.dumps(gate, indent=1) + "\n")
+    if args.alone:
+        about = {"date": today, "commit": str(args.alone[1])}
+        text = BOTH.read_text().split("\n[[quality.measured]]")[0].rstrip() + "\n\n"
+        BOTH.write_text(text + measured(list(alone(read(args.alone[0]))), about))
     if args.eval:
         report = read(args.eval)
         text = BOTH.read_text().split("\n[[quality.measured]]")[0].rstrip() + "\n\n"

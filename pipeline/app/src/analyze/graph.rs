@@ -275,6 +275,7 @@ impl Analyze {
             voice: !self.no_voice,
             faults: self.faults.unwrap_or_default(),
             fault_limits: self.fault_limits.unwrap_or_default(),
+            lip_reading: self.lip_reading,
             evidence: self.keep_faces,
             key_frames: self.keep_faces,
             provider: self.provider,

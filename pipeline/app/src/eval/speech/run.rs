@@ -20,6 +20,7 @@ const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
 pub fn clip([video, sound]: &[PathBuf; 2], provider: Provider) -> Result<Found, String> {
     let analyzer = gst::ElementFactory::make("polyanalyze")
         .property("forensics", false)
+        .property("lip-reading", true)
         .property("compare-texts", true)
         .property_from_str("provider", provider.as_str());
     let analyzer = analyzer.build().map_err(|error| error.to_string())?;

@@ -252,6 +252,7 @@ impl StreamConfig {
                 voice: self.voice,
                 faults: Faults::parse(&self.faults.join(",")).unwrap_or_default(),
                 fault_limits: self.fault_limits,
+                lip_reading: false,
                 evidence: evidence && self.forensics && self.faces,
                 // Nobody takes them yet: incidents of a service have the faces' pictures.
                 key_frames: false,
