@@ -15,7 +15,7 @@ use serde_json::Value;
 
 /// Limits under a second, so that each fault can be told within one.
 const LIMITS: &str = "black_s=0.8,frozen_s=0.8,colour_bars_s=0.8,silence_s=0.8,phase_s=0.8,missing_video_s=0.8,\
-                      missing_audio_s=0.8,integrated_after_s=100000";
+                      missing_audio_s=0.8,integrated_after_s=86000";
 /// Nothing but faults.
 const ALONE: [&str; 4] = ["--no-faces", "--no-voice", "--no-transcript", "--no-shots"];
 /// How far a start or an end may be off, in seconds.
