@@ -208,6 +208,8 @@ impl PolySpeech {
                 task.listener.finish();
                 self.work(task)?;
                 self.tell_time(task);
+                // Whoever meets the end finds the account whole.
+                self.count(task);
                 self.srcpad.push_event(event);
             }
             // They describe the sound.
