@@ -246,7 +246,7 @@ fn without_forensics_nobody_looks_for_signs_of_manipulation() {
 }
 
 /// Everything off that can be.
-const OFF: &str = "faces=false shots=false voice=false transcript=false";
+const OFF: &str = "scenes=false faces=false shots=false voice=false transcript=false";
 
 #[test]
 fn what_is_off_is_not_built_and_says_nothing() {
