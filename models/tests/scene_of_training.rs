@@ -53,7 +53,7 @@ fn the_product_squeezes_a_picture_as_the_training_does() {
     apart.sort_by(f32::total_cmp);
     let mean = apart.iter().sum::<f32>() / apart.len() as f32;
     let most = apart[apart.len() * 99 / 100];
-    assert!(mean < 1.5 && most < 8.0, "{mean} of 255 in the mean, 99 % under {most}");
+    assert!(mean < 1.5 && most < 10.0, "{mean} of 255 in the mean, 99 % under {most}");
     let turned = |n: usize| value(n % 3, (n / 3 % SIDE) * SIDE + n / 3 / SIDE);
     let off = wanted.iter().enumerate().map(|(n, byte)| (turned(n) * 255.0 - f32::from(*byte)).abs()).sum::<f32>();
     assert!(off / wanted.len() as f32 > 10.0, "the comparison would not notice rows that are columns");
