@@ -131,6 +131,8 @@ pub struct Join {
     told: VecDeque<Told>,
     sound: Sounds,
     pictures: Accounting,
+    /// Faces are looked for in this stream.
+    searched: bool,
 }
 
 impl Join {
@@ -144,6 +146,7 @@ impl Join {
             told: VecDeque::new(),
             sound: Sounds::default(),
             pictures: Accounting::default(),
+            searched: false,
         }
     }
 
@@ -189,7 +192,9 @@ impl Join {
         self.moved(Side::Video, picture.running_ns, now);
         let Picture { running_ns, stream_ns, size, results } = picture;
         let known = results.faces.is_some() || results.scene.is_some() || results.safety.is_some();
-        let Some(found) = Found::of(results) else {
+        // A picture without a face between two looks carries nothing of faces.
+        self.searched |= results.faces.is_some();
+        let Some(found) = Found::of(results, self.searched) else {
             self.pictures.skipped(if known { "not-analysed" } else { "no-results" });
             self.forget();
             return;

@@ -358,6 +358,8 @@ fn a_scene_makes_a_record_by_itself_only_without_faces() {
     join.video(picture(40, plain(scene(false))), 0);
     join.video(picture(80, with_faces(scene(true), found(false))), 0);
     join.video(picture(120, with_faces(scene(false), found(true))), 0);
+    // Between two looks for faces, with no face in sight.
+    join.video(picture(160, plain(scene(true))), 0);
     join.end(Side::Video, 0);
     let records: Vec<_> = std::iter::from_fn(|| join.pop(0)).map(|output| output.record).collect();
     let [Record::Frame(alone), Record::Frame(beside)] = &records[..] else { panic!("{records:?}") };
@@ -366,5 +368,5 @@ fn a_scene_makes_a_record_by_itself_only_without_faces() {
         assert_eq!(frame.scene[0].label, "kitchen");
         assert!(frame.networks.iter().any(|from| from.name == "scenes"));
     }
-    assert_eq!(join.pictures().skipped["not-analysed"], 2);
+    assert_eq!(join.pictures().skipped["not-analysed"], 3);
 }

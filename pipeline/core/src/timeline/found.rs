@@ -15,12 +15,12 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// `None` where no analyser looked at this very picture. Where faces are looked for at all, their rate is that of the
-    /// records; scene and safety hold for a shot and come along.
-    pub(super) fn of(results: VideoResults) -> Option<Self> {
+    /// `None` where no analyser looked at this very picture. Where faces are looked for at all (`searched`), their rate is that
+    /// of the records; scene and safety hold for a shot and come along.
+    pub(super) fn of(results: VideoResults, searched: bool) -> Option<Self> {
         let VideoResults { faces, scene, safety, .. } = results;
         let shown = scene.as_ref().is_some_and(|scene| scene.analysed) || safety.as_ref().is_some_and(|it| it.analysed);
-        if !faces.as_ref().map_or(shown, |faces| faces.analysed) {
+        if !faces.as_ref().map_or(shown && !searched, |faces| faces.analysed) {
             return None;
         }
         let mut found = Self::default();
