@@ -175,8 +175,8 @@ fn names(count: usize) -> Vec<String> {
     (0..count).map(free).collect()
 }
 
-/// What a worker tells Prometheus: how many streams it has, and that some of what they found is acknowledged.
-fn assert_tells(address: &str, streams: usize) {
+/// What a worker tells Prometheus: how many streams it has, that these run, and that some of what they found is acknowledged.
+fn assert_tells(address: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let text = get(address, "/metrics").text();
@@ -185,7 +185,7 @@ fn assert_tells(address: &str, streams: usize) {
             let value = line.strip_prefix("polygraph_delivery_acknowledged_total{topic=\"polygraph.frames\"} ");
             value.is_some_and(|value| value != "0")
         });
-        if text.contains(&format!("polygraph_worker_streams {streams}\n")) && running == streams && acknowledged {
+        if running > 0 && text.contains(&format!("polygraph_worker_streams {running}\n")) && acknowledged {
             return;
         }
         assert!(Instant::now() < deadline, "{text}");
@@ -228,9 +228,8 @@ fn rough_day(plan: &Plan) {
     let w2 = Worker::start(Command::new(polygraph()), &near, folder.path(), "w2", session_s, &heard);
     let mut crew = BTreeMap::from([("w1".to_owned(), plain("w1")), ("w2".to_owned(), w2)]);
     let lonely = Worker::start(line.command(&polygraph()), &far, folder.path(), "far", session_s, &[]);
-    let running = await_running(&near, count, |who| who.len() == workers);
-    let of_w2 = running.values().filter(|worker| *worker == "w2").count();
-    assert_tells(&told, of_w2);
+    await_running(&near, count, |who| who.len() == workers);
+    assert_tells(&told);
     let began = now_s();
 
     let killed = now_s();

@@ -145,16 +145,16 @@ fn delays(tallies: &Tallies) -> MetricFamily {
     let of = |(topic, tally): (Topic, &Tally)| {
         let mut histogram = Histogram::default();
         let mut count = 0;
-        let bounds = Delays::BOUNDS_MS.map(|bound| bound as f64 / 1e3).into_iter().chain([f64::INFINITY]);
-        let bucket = |(bound, records): (f64, &u64)| {
+        // The encoder adds the last one, `+Inf`, itself; one that is given it writes as `inf`.
+        let bucket = |(bound, records): (u64, &u64)| {
             count += records;
             let mut bucket = Bucket::default();
-            bucket.set_upper_bound(bound);
+            bucket.set_upper_bound(bound as f64 / 1e3);
             bucket.set_cumulative_count(count);
             bucket
         };
-        histogram.set_bucket(bounds.zip(&tally.delays.counts).map(bucket).collect());
-        histogram.set_sample_count(count);
+        histogram.set_bucket(Delays::BOUNDS_MS.into_iter().zip(&tally.delays.counts).map(bucket).collect());
+        histogram.set_sample_count(tally.delays.counts.iter().sum());
         histogram.set_sample_sum(tally.delays.sum_ms as f64 / 1e3);
         let mut label = LabelPair::default();
         label.set_name("topic".into());
@@ -202,6 +202,8 @@ mod tests {
             assert!(text.contains(line), "{line} isn't in {text}");
         }
         assert_eq!(Topic::ALL.len(), text.matches("polygraph_delivery_spooled_events{").count());
+        assert_eq!(Topic::ALL.len(), text.matches("le=\"+Inf\"} 0").count());
+        assert!(!text.contains("\"inf\""), "{text}");
     }
 
     #[test]
