@@ -180,7 +180,8 @@ fn assert_tells(address: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let text = get(address, "/metrics").text();
-        let running = text.lines().filter(|line| line.contains("state=\"running\"} 1")).count();
+        let runs = |line: &&str| line.starts_with("polygraph_stream_state{state=\"running\"") && line.ends_with("} 1");
+        let running = text.lines().filter(runs).count();
         let acknowledged = text.lines().any(|line| {
             let value = line.strip_prefix("polygraph_delivery_acknowledged_total{topic=\"polygraph.frames\"} ");
             value.is_some_and(|value| value != "0")
