@@ -10,6 +10,7 @@ mod clips;
 mod condition;
 mod degrade;
 mod lips;
+mod listed;
 mod manifest;
 mod moving;
 mod observe;

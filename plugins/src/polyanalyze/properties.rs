@@ -12,7 +12,7 @@ use crate::analyser::Provider;
 use crate::faults::FaultSettings;
 use crate::polyforensics;
 use crate::polylips::{Live, SyncMode};
-use crate::polyscene;
+use crate::polyscene::{self, interval};
 
 /// A property of the bin that belongs to an element inside.
 pub(super) struct Handed {
@@ -258,15 +258,6 @@ impl Settings {
 pub(super) fn specs() -> Vec<glib::ParamSpec> {
     let default = Settings::default();
     let longest = gst::ClockTime::from_seconds(60).nseconds();
-    let interval = |name, nick, blurb| {
-        glib::ParamSpecUInt64::builder(name)
-            .nick(nick)
-            .blurb(blurb)
-            .default_value(polyscene::INTERVAL_NS)
-            .maximum(polyscene::LONGEST_NS)
-            .mutable_playing()
-            .build()
-    };
     let mut specs = vec![
         glib::ParamSpecDouble::builder("analysis-fps")
             .nick("Analysis rate")

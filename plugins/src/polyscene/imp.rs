@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The element `polyscene`.
 
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use gst::glib;
 use gst::subclass::prelude::*;
@@ -67,7 +67,8 @@ impl State {
 pub struct PolyScene {
     settings: Mutex<Settings>,
     state: Mutex<State>,
-    shown_settings: Mutex<properties::Shown>,
+    /// Shared with the streaming thread, which takes them for each picture.
+    shown_settings: Mutex<Arc<properties::Shown>>,
     /// The streaming thread's own: nobody else waits for it while networks run.
     shown: Mutex<Shown>,
 }
@@ -126,7 +127,7 @@ impl ObjectImpl for PolyScene {
             name => settings
                 .faults
                 .set(name, value)
-                .unwrap_or_else(|| lock(&self.shown_settings).set(name, value).map_err(|error| error.to_string())),
+                .unwrap_or_else(|| Arc::make_mut(&mut lock(&self.shown_settings)).set(name, value)),
         };
         if let Err(error) = set {
             gst::error!(CAT, imp = self, "property {}: {error}", pspec.name());
@@ -174,7 +175,7 @@ impl BaseTransformImpl for PolyScene {
     const TRANSFORM_IP_ON_PASSTHROUGH: bool = false;
 
     fn start(&self) -> Result<(), gst::ErrorMessage> {
-        let settings = lock(&self.shown_settings).clone();
+        let settings = Arc::clone(&lock(&self.shown_settings));
         let (shown, warnings) = Shown::load(&settings).map_err(|error| {
             gst::error!(CAT, imp = self, "no network: {error}");
             gst::error_msg!(
@@ -232,8 +233,11 @@ impl BaseTransformImpl for PolyScene {
     }
 
     fn transform_ip(&self, buffer: &mut gst::BufferRef) -> Result<gst::FlowSuccess, gst::FlowError> {
-        let settings = lock(&self.settings).clone();
-        let (transition, late) = self.analyse(&settings, &mut lock(&self.state), buffer);
+        let (cuts, shots) = {
+            let settings = lock(&self.settings);
+            (settings.cuts, settings.shots)
+        };
+        let (transition, late) = self.analyse(cuts, shots, &mut lock(&self.state), buffer);
         self.tell(&late);
         if let Some(transition) = transition {
             gst::debug!(CAT, imp = self, "cut of {:.2} at {} ns", transition.strength, transition.pts.start_ns);
@@ -255,7 +259,7 @@ impl PolyScene {
             (state.info.clone(), state.last_ns)
         };
         let Some((info, pts_ns)) = info.zip(pts_ns) else { return Ok(gst::FlowSuccess::Ok) };
-        let settings = lock(&self.shown_settings).clone();
+        let settings = Arc::clone(&lock(&self.shown_settings));
         let results = shown.look(&settings, &info, buffer, pts_ns, cut).map_err(|error| {
             gst::element_imp_error!(self, gst::LibraryError::Failed, ("Scenes and content safety: {error}"));
             gst::FlowError::Error
@@ -286,7 +290,13 @@ impl PolyScene {
         self.obj().src_pad().push_event(late.event());
     }
 
-    fn analyse(&self, settings: &Settings, state: &mut State, buffer: &gst::BufferRef) -> (Option<Transition>, Late) {
+    fn analyse(
+        &self,
+        options: CutOptions,
+        shots: bool,
+        state: &mut State,
+        buffer: &gst::BufferRef,
+    ) -> (Option<Transition>, Late) {
         let State { info, clock, last_ns, cuts, lookout, scratch, accounting } = state;
         let nothing = (None, Late::default());
         let Some((info, pts)) = info.as_ref().and_then(|info| Some((info, clock.place(buffer, info)?))) else {
@@ -319,11 +329,11 @@ impl PolyScene {
         accounting.analysed();
         let par = info.par();
         let size = (info.width(), info.height(), par.numer() as f32 / par.denom() as f32);
-        let late = lookout.push(pts, size, scratch, picture.clone(), settings.cuts);
-        if !settings.shots {
+        let late = lookout.push(pts, size, scratch, picture.clone(), options);
+        if !shots {
             return (None, late);
         }
-        cuts.set_options(settings.cuts);
+        cuts.set_options(options);
         let pts = PtsRange { start_ns, end_ns: start_ns };
         let cut = cuts.push(start_ns, picture).map(|strength| Transition { kind: TransitionKind::Cut, pts, strength });
         (cut, late)

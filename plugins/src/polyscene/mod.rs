@@ -41,7 +41,7 @@ mod properties;
 mod shown;
 mod thumbnail;
 
-pub(crate) use properties::{INTERVAL_NS, LONGEST_NS};
+pub(crate) use properties::{INTERVAL_NS, interval};
 
 glib::wrapper! {
     /// Finds cuts in pictures that pass through.

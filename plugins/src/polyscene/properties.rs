@@ -13,7 +13,7 @@ use crate::analyser::Provider;
 /// Time between two looks at a shot, unless told otherwise.
 pub(crate) const INTERVAL_NS: u64 = 1_000_000_000;
 /// The longest such time.
-pub(crate) const LONGEST_NS: u64 = 3_600_000_000_000;
+const LONGEST_NS: u64 = 3_600_000_000_000;
 
 /// Thresholds that a user set, by label.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -116,17 +116,19 @@ impl Shown {
     }
 }
 
+/// Of a time between two looks at a shot.
+pub(crate) fn interval(name: &'static str, nick: &'static str, blurb: &'static str) -> glib::ParamSpec {
+    glib::ParamSpecUInt64::builder(name)
+        .nick(nick)
+        .blurb(blurb)
+        .default_value(INTERVAL_NS)
+        .maximum(LONGEST_NS)
+        .mutable_playing()
+        .build()
+}
+
 pub(super) fn specs() -> Vec<glib::ParamSpec> {
     let default = Shown::default();
-    let interval = |name, nick, blurb| {
-        glib::ParamSpecUInt64::builder(name)
-            .nick(nick)
-            .blurb(blurb)
-            .default_value(INTERVAL_NS)
-            .maximum(LONGEST_NS)
-            .mutable_playing()
-            .build()
-    };
     vec![
         glib::ParamSpecBoolean::builder("scenes")
             .nick("Scenes")

@@ -18,7 +18,10 @@ use polygraph_core::scene::NONE;
 use polygraph_models::{card, scene::CARD};
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, circumstances};
+use super::{
+    Condition, INTERRUPTED,
+    listed::{self, Circumstances},
+};
 use crate::{
     analyze::{self, interrupted},
     cli::Eval,
@@ -27,8 +30,6 @@ use crate::{
 
 /// The list, in an evaluation's folder.
 pub const LIST: &str = "scenes.csv";
-/// As shells report a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 
 /// A line of the list.
 #[derive(Clone, Debug, Deserialize)]
@@ -69,10 +70,8 @@ struct Measured {
 
 #[derive(Debug, Serialize)]
 struct About {
-    polygraph: &'static str,
-    commit: Option<String>,
-    date: String,
-    hardware: String,
+    #[serde(flatten)]
+    circumstances: Circumstances,
     folder: String,
     network: String,
     threshold: f64,
@@ -120,10 +119,7 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         }
     }
     let about = About {
-        polygraph: env!("CARGO_PKG_VERSION"),
-        commit: circumstances::commit(),
-        date: circumstances::now(),
-        hardware: circumstances::hardware(),
+        circumstances: Circumstances::now(),
         folder: eval.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         network: format!("{} {}", card.name, card.version),
         threshold,
@@ -194,16 +190,7 @@ fn check(lines: &[Line], labels: &[String], folder: &Path) -> Result<()> {
 }
 
 fn read(folder: &Path, limit: Option<usize>) -> Result<Vec<Line>> {
-    let path = folder.join(LIST);
-    let text = fs::read_to_string(&path).map_err(Error::file(&path))?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let flaw = |error: csv::Error| Error::Manifest {
-        path: path.display().to_string(),
-        line: error.position().map_or(1, csv::Position::line),
-        column: "",
-        why: error.to_string(),
-    };
-    let mut lines: Vec<Line> = reader.deserialize().map(|line| line.map_err(flaw)).collect::<Result<_>>()?;
+    let mut lines: Vec<Line> = listed::read(&folder.join(LIST))?;
     let mut taken: BTreeMap<(String, String), usize> = BTreeMap::new();
     lines.retain(|line| {
         let taken = taken.entry((line.corpus.clone(), line.label.clone())).or_default();
@@ -214,11 +201,7 @@ fn read(folder: &Path, limit: Option<usize>) -> Result<Vec<Line>> {
 }
 
 fn write(out: &Path, report: &Report) -> Result<()> {
-    fs::create_dir_all(out).map_err(Error::file(out))?;
-    let json = out.join("scenes.json");
-    let text = serde_json::to_string(report)
-        .map_err(|why| Error::File { path: json.display().to_string(), why: why.into() })?;
-    fs::write(&json, text + "\n").map_err(Error::file(&json))?;
+    listed::write(out, "scenes.json", serde_json::to_string(report))?;
     let html = out.join("scenes.html");
     fs::write(&html, page::html(report)).map_err(Error::file(&html))
 }

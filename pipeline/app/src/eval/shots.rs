@@ -5,12 +5,15 @@
 mod figures;
 mod run;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
 
 use polygraph_core::results::TransitionKind;
 use serde::{Deserialize, Serialize};
 
-use super::circumstances;
+use super::{
+    INTERRUPTED,
+    listed::{self, Circumstances},
+};
 use crate::{
     analyze::{self, interrupted},
     cli::Eval,
@@ -20,8 +23,6 @@ use figures::Figures;
 
 /// The list, in an evaluation's folder.
 pub const LIST: &str = "shots.csv";
-/// As shells report a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 
 /// A line of the list.
 #[derive(Clone, Debug, Deserialize)]
@@ -66,10 +67,8 @@ pub struct Item {
 
 #[derive(Serialize)]
 struct About {
-    polygraph: &'static str,
-    commit: Option<String>,
-    date: String,
-    hardware: String,
+    #[serde(flatten)]
+    circumstances: Circumstances,
     /// How far a boundary may be off, in seconds.
     tolerance_s: f64,
 }
@@ -86,7 +85,7 @@ const TOLERANCE_S: f64 = 0.081;
 
 /// Runs all programmes of the list and writes `shots.json`.
 pub fn run(eval: &Eval) -> Result<ExitCode> {
-    let lines: Vec<Line> = read(&eval.folder.join(LIST))?;
+    let lines: Vec<Line> = listed::read(&eval.folder.join(LIST))?;
     let truths: Vec<Vec<Boundary>> =
         lines.iter().map(|line| boundaries(&eval.folder.join(&line.truth))).collect::<Result<_>>()?;
     analyze::init()?;
@@ -108,15 +107,10 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     }
     let figures = figures::figures(&items, eval.resamples);
     print!("{}", figures::table(&figures));
-    let about = About {
-        polygraph: env!("CARGO_PKG_VERSION"),
-        commit: circumstances::commit(),
-        date: circumstances::now(),
-        hardware: circumstances::hardware(),
-        tolerance_s: 0.08,
-    };
     if let Some(out) = &eval.out {
-        write(out, &Report { about, figures, items })?;
+        let about = About { circumstances: Circumstances::now(), tolerance_s: 0.08 };
+        let report = Report { about, figures, items };
+        listed::write(out, "shots.json", serde_json::to_string_pretty(&report))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -136,7 +130,7 @@ fn item(line: &Line, detector: &str, truth: &[Boundary], found: &[Boundary]) -> 
 }
 
 fn boundaries(path: &Path) -> Result<Vec<Boundary>> {
-    let all: Vec<Boundary> = read(path)?;
+    let all: Vec<Boundary> = listed::read(path)?;
     let known = |kind: &str| kind == "ignore" || TransitionKind::of_name(kind).is_some();
     match all.iter().position(|boundary| !known(&boundary.kind) || boundary.end_s < boundary.start_s) {
         None => Ok(all),
@@ -147,24 +141,4 @@ fn boundaries(path: &Path) -> Result<Vec<Boundary>> {
             why: "cut, dissolve, fade, wipe or ignore, and an end that isn't before the start".into(),
         }),
     }
-}
-
-fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<Vec<T>> {
-    let text = fs::read_to_string(path).map_err(Error::file(path))?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let flaw = |error: csv::Error| Error::Manifest {
-        path: path.display().to_string(),
-        line: error.position().map_or(1, csv::Position::line),
-        column: "",
-        why: error.to_string(),
-    };
-    reader.deserialize().map(|line| line.map_err(flaw)).collect()
-}
-
-fn write(out: &Path, report: &Report) -> Result<()> {
-    fs::create_dir_all(out).map_err(Error::file(out))?;
-    let json = out.join("shots.json");
-    let text = serde_json::to_string_pretty(report)
-        .map_err(|why| Error::File { path: json.display().to_string(), why: why.into() })?;
-    fs::write(&json, text + "\n").map_err(Error::file(&json))
 }

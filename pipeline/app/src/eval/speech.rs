@@ -5,23 +5,24 @@
 mod figures;
 mod run;
 
-use std::{fs, path::Path, process::ExitCode};
+use std::process::ExitCode;
 
 use polygraph_core::record::Transcript;
 use serde::{Deserialize, Serialize};
 
-use super::circumstances;
+use super::{
+    INTERRUPTED,
+    listed::{self, Circumstances},
+};
 use crate::{
     analyze::{self, interrupted},
     cli::Eval,
-    error::{Error, Result},
+    error::Result,
 };
 use figures::Figure;
 
 /// The list, in an evaluation's folder.
 pub const LIST: &str = "speech.csv";
-/// As shells report a process that SIGINT ended.
-const INTERRUPTED: u8 = 130;
 
 /// A line of the list.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -65,23 +66,15 @@ pub struct Item {
 }
 
 #[derive(Serialize)]
-struct About {
-    polygraph: &'static str,
-    commit: Option<String>,
-    date: String,
-    hardware: String,
-}
-
-#[derive(Serialize)]
 struct Report {
-    about: About,
+    about: Circumstances,
     figures: Vec<Figure>,
     items: Vec<Item>,
 }
 
 /// Runs all clips of the list and writes `speech.json`.
 pub fn run(eval: &Eval) -> Result<ExitCode> {
-    let lines = read(&eval.folder)?;
+    let lines: Vec<Line> = listed::read(&eval.folder.join(LIST))?;
     analyze::init()?;
     analyze::stop_on_ctrl_c();
     let mut items = Vec::with_capacity(lines.len());
@@ -100,35 +93,9 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     }
     let figures = figures::figures(&items, eval.resamples);
     print!("{}", figures::table(&figures));
-    let about = About {
-        polygraph: env!("CARGO_PKG_VERSION"),
-        commit: circumstances::commit(),
-        date: circumstances::now(),
-        hardware: circumstances::hardware(),
-    };
-    match &eval.out {
-        Some(out) => write(out, &Report { about, figures, items }).map(|()| ExitCode::SUCCESS),
-        None => Ok(ExitCode::SUCCESS),
+    if let Some(out) = &eval.out {
+        let report = Report { about: Circumstances::now(), figures, items };
+        listed::write(out, "speech.json", serde_json::to_string(&report))?;
     }
-}
-
-fn read(folder: &Path) -> Result<Vec<Line>> {
-    let path = folder.join(LIST);
-    let text = fs::read_to_string(&path).map_err(Error::file(&path))?;
-    let mut reader = csv::Reader::from_reader(text.as_bytes());
-    let flaw = |error: csv::Error| Error::Manifest {
-        path: path.display().to_string(),
-        line: error.position().map_or(1, csv::Position::line),
-        column: "",
-        why: error.to_string(),
-    };
-    reader.deserialize().map(|line| line.map_err(flaw)).collect()
-}
-
-fn write(out: &Path, report: &Report) -> Result<()> {
-    fs::create_dir_all(out).map_err(Error::file(out))?;
-    let json = out.join("speech.json");
-    let text = serde_json::to_string(report)
-        .map_err(|why| Error::File { path: json.display().to_string(), why: why.into() })?;
-    fs::write(&json, text + "\n").map_err(Error::file(&json))
+    Ok(ExitCode::SUCCESS)
 }

@@ -61,8 +61,8 @@ pub fn html(report: &Report) -> String {
             .replace("{{", "{")
             .replace("}}", "}"),
         escape(&report.about.network),
-        escape(&report.about.date),
-        escape(&report.about.hardware),
+        escape(&report.about.circumstances.date),
+        escape(&report.about.circumstances.hardware),
     );
     for one in &report.measured {
         section(&mut page, one, report);

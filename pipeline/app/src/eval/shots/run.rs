@@ -32,6 +32,7 @@ pub fn programme(path: &Path) -> Result<Vec<Boundary>, String> {
         lip_sync: false,
         faces: false,
         voice: false,
+        scenes: false,
         ..Analysis::default()
     };
     let analyzer = analysis.element().map_err(|error| error.to_string())?;

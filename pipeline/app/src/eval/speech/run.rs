@@ -3,59 +3,28 @@
 
 use std::path::PathBuf;
 
-use gst::prelude::*;
-use gst_app::AppSink;
 use polygraph_core::arbiter::changed;
 use polygraph_core::record::{Record, Transcript};
 use polygraph_core::wer::normalise;
 use polygraph_models::Provider;
 
 use super::Found;
-use crate::eval::lips::decode;
-
-/// A pipeline that gives nothing for so long is given up.
-const PATIENCE: gst::ClockTime = gst::ClockTime::from_seconds(60);
+use crate::eval::listed::records;
 
 /// What is told of the picture of one file with the sound of another.
-pub fn clip([video, sound]: &[PathBuf; 2], provider: Provider) -> Result<Found, String> {
+pub fn clip(paths: &[PathBuf; 2], provider: Provider) -> Result<Found, String> {
     let analyzer = gst::ElementFactory::make("polyanalyze")
         .property("forensics", false)
+        .property("scenes", false)
         .property("lip-reading", true)
         .property("compare-texts", true)
         .property_from_str("provider", provider.as_str());
     let analyzer = analyzer.build().map_err(|error| error.to_string())?;
-    let sink = AppSink::builder().sync(false).build();
-    let pipeline = gst::Pipeline::new();
-    pipeline.add_many([&analyzer, sink.upcast_ref()]).map_err(|error| error.to_string())?;
-    analyzer.link(&sink).map_err(|error| error.to_string())?;
-    // The bin waits for no pad that nobody has asked for: both are there before anything flows.
-    decode(&pipeline, &analyzer, video, "video", 0)?;
-    decode(&pipeline, &analyzer, sound, "audio", 0)?;
-    let told = pipeline
-        .set_state(gst::State::Playing)
-        .map_err(|error| error.to_string())
-        .and_then(|_| transcripts(&pipeline, &sink));
-    // Nobody holds on to a clip whose pipeline has ended.
-    let _ = pipeline.set_state(gst::State::Null);
-    told.map(found)
-}
-
-fn transcripts(pipeline: &gst::Pipeline, sink: &AppSink) -> Result<Vec<Transcript>, String> {
-    let mut told = Vec::new();
-    while let Some(sample) = sink.try_pull_sample(PATIENCE) {
-        let map = sample.buffer().and_then(|buffer| buffer.map_readable().ok()).ok_or("a record can't be read")?;
-        match serde_json::from_slice(&map) {
-            Ok(Record::Transcript(transcript)) => told.push(transcript),
-            Ok(_) => {}
-            Err(error) => return Err(error.to_string()),
-        }
-    }
-    let error = pipeline.bus().and_then(|bus| bus.pop_filtered(&[gst::MessageType::Error]));
-    match error.as_ref().map(|message| message.view()) {
-        Some(gst::MessageView::Error(error)) => Err(error.error().message().to_owned()),
-        _ if sink.is_eos() => Ok(told),
-        _ => Err(format!("nothing came for {} s", PATIENCE.seconds())),
-    }
+    let transcript = |record| match record {
+        Record::Transcript(transcript) => Some(transcript),
+        _ => None,
+    };
+    records(paths, 0, &analyzer, transcript).map(found)
 }
 
 fn found(told: Vec<Transcript>) -> Found {
