@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
+use crate::contact::STATISTICS;
 use crate::error::{Error, Result};
 use crate::settings;
 
@@ -88,7 +89,7 @@ impl ProducerConfig {
         let mut client = self.connection()?;
         client.set("message.timeout.ms", "0");
         // They tell whether it still knows a broker.
-        client.set("statistics.interval.ms", "1000");
+        client.set(STATISTICS.0, STATISTICS.1);
         Ok(client)
     }
 

@@ -63,6 +63,7 @@
 
 mod block;
 mod config;
+mod contact;
 mod courier;
 mod deadletter;
 mod error;

@@ -2,17 +2,16 @@
 //! The courier's side of librdkafka: records go out with a ticket, reports come back with it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::ClientConfig;
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
-use rdkafka::{ClientConfig, Statistics};
 
 use crate::block::Record;
+use crate::contact::Contact;
 use crate::deadletter::{REASON_HEADER, TOPIC_HEADER};
 use crate::error::Result;
 use crate::fate::{self, Fate};
@@ -57,26 +56,7 @@ impl Ticket {
 }
 
 /// Puts reports where the courier's thread finds them.
-struct Context {
-    shared: Arc<Shared>,
-    ledger: Arc<Ledger>,
-    /// It knows no broker any more, and will never look for one.
-    lost: AtomicBool,
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.ledger.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.ledger.error(error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.lost.store(knows_no_broker(&statistics), Ordering::Relaxed);
-    }
-}
+type Context = Contact<Arc<Shared>>;
 
 impl ProducerContext for Context {
     type DeliveryOpaque = usize;
@@ -85,14 +65,14 @@ impl ProducerContext for Context {
         let fate = match result {
             Ok(_) => Fate::Stored,
             Err((error, _)) => {
-                let fate = patient(error, fate::of(error), &self.ledger);
+                let fate = patient(error, fate::of(error), self.ledger());
                 if fate != Fate::Again {
-                    self.ledger.note(reason(error));
+                    self.ledger().note(reason(error));
                 }
                 fate
             }
         };
-        self.shared.report(ticket, fate);
+        self.report(ticket, fate);
     }
 }
 
@@ -102,13 +82,6 @@ fn patient(error: &KafkaError, fate: Fate, ledger: &Ledger) -> Fate {
     use RDKafkaErrorCode::{UnknownTopic, UnknownTopicOrPartition};
     let missing = matches!(error.rdkafka_error_code(), Some(UnknownTopic | UnknownTopicOrPartition));
     if missing && ledger.topics_may_appear() { Fate::Again } else { fate }
-}
-
-/// Whether a client has lost all its brokers. One that has just started may answer that there are none; librdkafka 2.10 and
-/// later then forgets them all, those it was configured with as well, and connects no more (confluentinc/librdkafka#5301).
-pub(crate) fn knows_no_broker(statistics: &Statistics) -> bool {
-    // There are others, which are nowhere: `internal`, and a group's `logical` coordinator.
-    !statistics.brokers.values().any(|broker| matches!(broker.source.as_str(), "configured" | "learned"))
 }
 
 /// librdkafka does not take a record.
@@ -167,7 +140,7 @@ impl Wire {
             self.ledger.note(why);
             return true;
         }
-        let lost = self.producer.client().context().lost.load(Ordering::Relaxed);
+        let lost = self.producer.client().context().is_lost();
         if lost {
             self.ledger.note("the brokers said that there are none; connecting anew".into());
         }
@@ -190,7 +163,7 @@ impl Wire {
 }
 
 fn producer(client: &ClientConfig, shared: &Arc<Shared>, ledger: &Arc<Ledger>) -> Result<ThreadedProducer<Context>> {
-    let context = Context { shared: Arc::clone(shared), ledger: Arc::clone(ledger), lost: AtomicBool::new(false) };
+    let context = Contact::new(Arc::clone(ledger), Arc::clone(shared));
     ThreadedProducer::from_config_and_context(client, context).map_err(|error| settings::refused(client, &error))
 }
 

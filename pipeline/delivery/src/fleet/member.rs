@@ -2,14 +2,11 @@
 //! A member of the group: reads the table, and is told by Kafka which part of it is its own.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rdkafka::Statistics;
 use rdkafka::bindings;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{FromClientConfigAndContext, RDKafkaLogLevel};
+use rdkafka::config::FromClientConfigAndContext;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
@@ -17,10 +14,10 @@ use rdkafka::message::Message as _;
 use super::table::{Change, Table};
 use super::{Board, DESIRED};
 use crate::config::ProducerConfig;
+use crate::contact::{Contact, STATISTICS};
 use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::settings;
-use crate::wire::knows_no_broker;
 
 /// How a member joins.
 #[derive(Clone, Debug)]
@@ -78,15 +75,15 @@ pub struct Member {
     consumer: BaseConsumer<Context>,
 }
 
-struct Context {
+type Context = Contact<Group>;
+
+struct Group {
     table: Mutex<Table>,
     keeper: Arc<dyn Keeper>,
     ledger: Arc<Ledger>,
     board: Board,
     /// The highest generation that was known of each stream when the group's was this one.
     known: Mutex<(i32, BTreeMap<String, u64>)>,
-    /// librdkafka knows no broker any more.
-    lost: AtomicBool,
 }
 
 impl Member {
@@ -115,19 +112,19 @@ impl Member {
             // The topic may be made after us.
             ("topic.metadata.refresh.interval.ms", "10000"),
             ("allow.auto.create.topics", "false"),
-            // They tell whether it still knows a broker.
-            ("statistics.interval.ms", "1000"),
+            STATISTICS,
         ] {
             client.set(name, value);
         }
-        let context = Context {
+        let ledger = Arc::new(Ledger::default());
+        let group = Group {
             table: Mutex::default(),
             keeper,
-            ledger: Arc::new(Ledger::default()),
+            ledger: Arc::clone(&ledger),
             board: Board::new(config.connection.clone()),
             known: Mutex::default(),
-            lost: AtomicBool::new(false),
         };
+        let context = Contact::new(ledger, group);
         let consumer = BaseConsumer::from_config_and_context(&client, context)
             .map_err(|error| settings::refused(&client, &error))?;
         consumer.subscribe(&[DESIRED]).map_err(|error| Error::Cluster(error.to_string()))?;
@@ -140,7 +137,7 @@ impl Member {
     /// # Errors
     /// [`Error::Cluster`] for what doesn't pass by itself.
     pub fn turn(&mut self, wait: Duration) -> Result<()> {
-        if self.consumer.context().lost.load(Ordering::Relaxed) {
+        if self.consumer.context().is_lost() {
             // The old one's streams stop as it ends; the group gives them out again.
             self.consumer = Self::consumer(&self.config, Arc::clone(&self.keeper))?;
         }
@@ -163,15 +160,15 @@ impl Member {
             }
             Some(Err(KafkaError::MessageConsumption(
                 code @ (RDKafkaErrorCode::GroupAuthorizationFailed | RDKafkaErrorCode::TopicAuthorizationFailed),
-            ))) => context.ledger.note(format!("the worker may not share the streams ({code})")),
-            Some(Err(error)) => context.ledger.note(error.to_string()),
+            ))) => context.ledger().note(format!("the worker may not share the streams ({code})")),
+            Some(Err(error)) => context.ledger().note(error.to_string()),
         }
         Ok(())
     }
 
     /// What the brokers or the way to them said last.
     pub fn last_error(&self) -> Option<String> {
-        self.consumer.context().ledger.last_error()
+        self.consumer.context().ledger().last_error()
     }
 
     /// How many partitions are this member's.
@@ -204,7 +201,7 @@ fn generation<C: ConsumerContext>(consumer: &BaseConsumer<C>) -> i32 {
     }
 }
 
-impl Context {
+impl Group {
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -240,20 +237,6 @@ impl Context {
     }
 }
 
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.ledger.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.ledger.error(error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.lost.store(knows_no_broker(&statistics), Ordering::Relaxed);
-    }
-}
-
 impl ConsumerContext for Context {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
@@ -266,7 +249,7 @@ impl ConsumerContext for Context {
                 let why = if consumer.assignment_lost() { Stop::Lost } else { Stop::HandedOver };
                 self.apply(changes, why, generation(consumer));
             }
-            Rebalance::Error(error) => self.ledger.note(error.to_string()),
+            Rebalance::Error(error) => self.ledger().note(error.to_string()),
         }
     }
 }

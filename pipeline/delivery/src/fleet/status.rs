@@ -2,24 +2,20 @@
 //! How streams are, for whoever looks at the fleet: the newest word of each counts, and nobody waits for it.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use rdkafka::Statistics;
-use rdkafka::client::ClientContext;
-use rdkafka::config::{ClientConfig, FromClientConfigAndContext, RDKafkaLogLevel};
-use rdkafka::error::KafkaError;
+use rdkafka::config::{ClientConfig, FromClientConfigAndContext};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, PurgeConfig, ThreadedProducer};
 
 use super::STATUS;
 use super::board::writer_settings;
 use crate::config::ProducerConfig;
+use crate::contact::{Contact, STATISTICS};
 use crate::error::Result;
 use crate::ledger::Ledger;
 use crate::settings;
-use crate::wire::knows_no_broker;
 
 /// Records that are under way, by stream: only the newest of each is worth sending again.
 type Waiting = BTreeMap<String, (u64, Vec<u8>)>;
@@ -33,31 +29,10 @@ pub struct StatusWriter {
 }
 
 /// Of one producer.
-struct Context {
-    ledger: Arc<Ledger>,
-    waiting: Mutex<Waiting>,
-    /// It knows no broker any more, and will never look for one.
-    lost: AtomicBool,
-}
+type Context = Contact<Mutex<Waiting>>;
 
-impl Context {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Context {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        self.ledger.log(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        self.ledger.error(error, reason);
-    }
-
-    fn stats(&self, statistics: Statistics) {
-        self.lost.store(knows_no_broker(&statistics), Ordering::Relaxed);
-    }
+fn locked(waiting: &Mutex<Waiting>) -> MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl ProducerContext for Context {
@@ -65,7 +40,7 @@ impl ProducerContext for Context {
 
     fn delivery(&self, _: &DeliveryResult<'_>, record: Box<(String, u64)>) {
         let (stream, number) = *record;
-        let mut waiting = self.waiting();
+        let mut waiting = locked(self);
         // A newer one may be under way.
         if waiting.get(&stream).is_some_and(|(newest, _)| *newest == number) {
             waiting.remove(&stream);
@@ -79,7 +54,8 @@ impl StatusWriter {
     /// # Errors
     /// What [`ProducerConfig::validate`] finds, and settings that librdkafka does not know.
     pub fn start(config: &ProducerConfig) -> Result<Self> {
-        let settings = writer_settings(config)?;
+        let mut settings = writer_settings(config)?;
+        settings.set(STATISTICS.0, STATISTICS.1);
         let ledger = Arc::<Ledger>::default();
         let producer = RwLock::new(producer(&settings, &ledger)?);
         Ok(Self { settings, ledger, producer, count: Mutex::default() })
@@ -100,7 +76,7 @@ impl StatusWriter {
     /// Gives up what has not been sent: it was true of an assignment that is lost.
     pub fn forget(&self) {
         let producer = self.producer();
-        producer.client().context().waiting().clear();
+        locked(producer.client().context()).clear();
         producer.purge(PurgeConfig::default().queue().inflight());
     }
 
@@ -109,29 +85,29 @@ impl StatusWriter {
         drop(self.producer().flush(timeout));
     }
 
-    /// Connects anew when librdkafka has lost all its brokers (see [`knows_no_broker`]), and says again what nobody has
+    /// Connects anew when librdkafka has lost all its brokers (see [`Contact::is_lost`]), and says again what nobody has
     /// heard. To be called now and then.
     pub fn heal(&self) {
         let old = self.producer();
-        if !old.client().context().lost.load(Ordering::Relaxed) {
+        if !old.client().context().is_lost() {
             return;
         }
         let Ok(new) = producer(&self.settings, &self.ledger) else { return };
         let _count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
         *self.producer.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
-        let unheard = std::mem::take(&mut *old.client().context().waiting());
+        let unheard = std::mem::take(&mut *locked(old.client().context()));
         unheard.into_iter().for_each(|(stream, (number, record))| send(&new, &stream, number, &record));
     }
 }
 
 fn producer(settings: &ClientConfig, ledger: &Arc<Ledger>) -> Result<Arc<ThreadedProducer<Context>>> {
-    let context = Context { ledger: Arc::clone(ledger), waiting: Mutex::default(), lost: AtomicBool::new(false) };
+    let context = Contact::new(Arc::clone(ledger), Mutex::default());
     let producer = ThreadedProducer::from_config_and_context(settings, context);
     producer.map(Arc::new).map_err(|error| settings::refused(settings, &error))
 }
 
 fn send(producer: &ThreadedProducer<Context>, stream: &str, number: u64, record: &[u8]) {
-    producer.client().context().waiting().insert(stream.to_owned(), (number, record.to_vec()));
+    locked(producer.client().context()).insert(stream.to_owned(), (number, record.to_vec()));
     let opaque = Box::new((stream.to_owned(), number));
     drop(producer.send(BaseRecord::with_opaque_to(STATUS, opaque).key(stream).payload(record)));
 }
