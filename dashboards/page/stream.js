@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One stream: its picture, what is said, its scores on one time axis, its accounts.
+// One stream: its picture, what is said, what happened on one time axis, its accounts.
 
 import { call, clock, every, h, json, picture, span, text } from "./api.js";
 import { draw } from "./axis.js";
@@ -22,7 +22,8 @@ export function show(main, { signal, argument: id, heard }) {
   const accounts = h("tbody", {});
   const faces = h("div", { class: "faces" });
   const remove = h("button", { class: "danger", onclick: removing }, "Remove");
-  const timeline = { points: [], words: [], shots: [], states: [], faces: [] };
+  const timeline = { points: [], words: [], shots: [], scenes: [], faults: [], states: [], faces: [] };
+  const watched = { scenes: false, faults: false };
 
   main.append(
     h("div", { class: "head" }, h("h1", {}, id), state, why, h("span", { class: "space" }), remove),
@@ -52,6 +53,8 @@ export function show(main, { signal, argument: id, heard }) {
     text(state, stream.state);
     text(why, stream.reason ?? `for ${span((Date.now() - stream.since_ms) / 1000)}`);
     frame.classList.toggle("away", stream.state !== "running");
+    watched.scenes = stream.config.scenes;
+    watched.faults = Boolean(stream.config.faults?.length);
     tell(facts, {
       "Source": stream.uri, "Picture": stream.video, "Sound": stream.audio, "Wall time by": stream.clock,
       "Epoch": stream.epoch, "Reconnections": stream.reconnects,
@@ -75,13 +78,15 @@ export function show(main, { signal, argument: id, heard }) {
     timeline.points.splice(0, timeline.points.length - MOST_POINTS);
     merge(timeline.words, news.words, (words) => `${words.at_ms}/${words.utterance}`);
     merge(timeline.shots, news.shots, (mark) => mark.at_ms);
+    merge(timeline.scenes, news.scenes, (scene) => scene.at_ms);
+    timeline.faults = news.faults;
     merge(timeline.states, news.states, (mark) => `${mark.at_ms}${mark.what}`);
     timeline.faces = news.faces;
     paint();
   }
 
   function paint() {
-    axis.replaceChildren(draw(timeline, axis.clientWidth || 800, Number(range.value), Date.now()));
+    axis.replaceChildren(draw(timeline, axis.clientWidth || 800, Number(range.value), Date.now(), watched));
     const last = timeline.points.at(-1);
     const fresh = last && Date.now() - last.at_ms < 10000;
     const list = [];
@@ -90,8 +95,16 @@ export function show(main, { signal, argument: id, heard }) {
       if (last.signs) list.push(h("span", { class: "chip bad" }, "signs of manipulation found"));
       else if (last.manipulation != null) list.push(h("span", { class: "chip" }, `manipulation ${last.manipulation.toFixed(2)}: no signs found`));
       if (last.fused?.verdict) list.push(h("span", { class: "chip" }, `verdict: ${last.fused.verdict.replaceAll("_", " ")}`));
+      const scene = timeline.scenes.at(-1);
+      if (scene && last.at_ms - scene.until_ms < 2000) {
+        const labels = [scene.label === "none" ? null : scene.label.replaceAll("_", " "), scene.place, ...scene.more].filter(Boolean);
+        if (labels.length) list.push(h("span", { class: "chip" }, labels.join(", ")));
+      }
       if (last.speech != null) list.push(h("span", { class: "chip" }, last.speech > 0.5 ? "speech" : "no speech"));
       if (last.loudness != null) list.push(h("span", { class: "chip" }, `${last.loudness.toFixed(0)} LUFS`));
+    }
+    for (const fault of timeline.faults.filter((fault) => fault.until_ms == null)) {
+      list.push(h("span", { class: "chip bad" }, `fault: ${fault.what.replaceAll("_", " ")}`));
     }
     chips.replaceChildren(...list);
     const atEnd = said.scrollHeight - said.scrollTop - said.clientHeight < 40;

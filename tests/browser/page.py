@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The live page in a real Chromium: add a stream, see it run, break its source, see it recover, acknowledge an incident.
+"""The live page in a real Chromium: add a stream, see it run, break its source, see it recover, acknowledge an incident,
+and see a programme's shots, scenes and faults on the time axis.
 
 Called by tests/tests/page.rs, which runs the service and the camera:
   page.py ADDRESS CAMERA-URI SCREENSHOTS
@@ -52,6 +53,51 @@ def add_stream(page, camera):
     page.get_by_role("button", name="Add", exact=True).click()
 
 
+def titles(page, selector):
+    """What the parts of the time axis say when one points at them."""
+    return page.locator(f".axis {selector} > title").all_text_contents()
+
+
+def check_time_axis(page, address, shot):
+    """What the events of a programme say is drawn: its cut, what its shots show, that it is black and silent."""
+    page.goto(f"http://{address}/#/streams/playout")
+    for selector, text in [("line.cut", "cut"), ("rect.scene", "%"), ("rect.fault", "black"), ("rect.fault", "silence")]:
+        expect(page.locator(f".axis {selector}", has_text=text).first).to_be_attached()
+    expect(page.locator(".axis text.lane")).to_have_text(
+        ["Manipulation", "Speech", "Loudness", "Words", "Shots", "Scene", "Faults", "State"])
+    timeline = page.evaluate("fetch('/api/v1/streams/playout/timeline').then((answer) => answer.json())")
+    assert any(scene["place"] or scene["label"] != "none" for scene in timeline["scenes"]), timeline["scenes"]
+    # Each scene that the axis still has room for is there, by its name.
+    drawn = titles(page, "rect.scene")
+    last = timeline["scenes"][-2 if len(timeline["scenes"]) > 1 else -1]
+    name = last["place"] or last["label"].replace("none", "no known scene").replace("_", " ")
+    assert any(name in title for title in drawn), (name, drawn)
+    assert any(title.startswith("cut,") for title in titles(page, "line.cut"))
+    check_accessibility(page, "the time axis")
+    shot(page, "playout")
+    page.emulate_media(color_scheme="dark")
+    shot(page, "playout-dark")
+    page.emulate_media(color_scheme="light")
+
+
+def check_words_of_lips(page):
+    """Words that lips changed are marked. Of no medium of the tests does anybody's lips count, so the mark is put into the
+    API's answer, onto the words that were really said."""
+    def marked(route):
+        answer = route.fetch()
+        timeline = answer.json()
+        for words in timeline["words"]:
+            words["from_lips"] = [0]
+            words["lips_at"] = [{"at_ms": words["at_ms"], "until_ms": words["at_ms"] + 500}]
+        route.fulfill(response=answer, json=timeline)
+    page.route("**/timeline?*", marked)
+    page.reload()
+    expect(page.locator(".transcript b.lips").first).to_be_visible()
+    expect(page.locator(".axis rect.lips").first).to_be_attached()
+    expect(page.locator(".axis tspan.lips").first).to_be_attached()
+    page.unroute("**/timeline?*")
+
+
 def main(address, camera, folder):
     os.makedirs(folder, exist_ok=True)
     shot = lambda page, name: page.screenshot(path=f"{folder}/{name}.png", full_page=True)
@@ -82,7 +128,12 @@ def main(address, camera, folder):
         expect(page.locator(".axis path.score, .axis rect.speech, .axis rect.s-running").first).to_be_visible()
         expect(page.locator("tbody tr", has_text="polyface")).to_be_visible()
         check_accessibility(page, "the stream's page")
+        # Nobody looks for its faults, and an empty lane would say that there are none.
+        expect(page.locator(".axis text.lane", has_text="Scene")).to_be_attached()
+        expect(page.locator(".axis text.lane", has_text="Faults")).to_have_count(0)
         shot(page, "stream")
+        check_time_axis(page, address, shot)
+        check_words_of_lips(page)
 
         page.get_by_role("link", name="Incidents").click()
         incident = page.locator("[data-incident]").first
@@ -103,7 +154,7 @@ def main(address, camera, folder):
 
         page.set_viewport_size(PHONE)
         page.emulate_media(color_scheme="dark")
-        for fragment, name in [("#/", "phone-wall"), ("#/streams/camera", "phone-stream"), ("#/incidents", "phone-incidents")]:
+        for fragment, name in [("#/", "phone-wall"), ("#/streams/camera", "phone-stream"), ("#/streams/playout", "phone-playout"), ("#/incidents", "phone-incidents")]:
             page.goto(f"http://{address}/{fragment}")
             expect(page.get_by_role("heading").first).to_be_visible()
             check_no_sideways_scroll(page, name)

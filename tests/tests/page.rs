@@ -2,9 +2,10 @@
 //! The live page in a real Chromium, driven by Playwright: `tests/browser/page.py` clicks, this breaks and mends.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use polygraph_tests::media::ffmpeg;
 use polygraph_tests::rtsp::{RtspServer, film};
 use polygraph_tests::service::{Service, configuration};
 use serde_json::json;
@@ -25,6 +26,29 @@ fn missing() -> Option<String> {
     (!browsers.into_iter().any(is_there)).then(|| "there is no Chromium; ./dev setup installs it on Debian".to_owned())
 }
 
+/// A programme with something for each lane: a street, a cut to a portrait under a voice, then black and silence.
+fn programme(output: &Path) {
+    ffmpeg(
+        "-i {bikes.mp4} -framerate 25 -loop 1 -t 6 -i {astronaut.png} -t 10 -i {two_cities.wav} -filter_complex \
+         [0:v]trim=duration=4,scale=640:272,setsar=1,fps=25[street];\
+         [1:v]scale=-2:272,pad=640:272:(ow-iw)/2:0,setsar=1[portrait];\
+         color=black:s=640x272:r=25:d=5,setsar=1[black];\
+         [street][portrait][black]concat=n=3:v=1:a=0,format=yuv420p[v];[2:a]apad=whole_dur=15[a] \
+         -map [v] -map [a] -t 15 -c:v libx264 -preset ultrafast -g 25 -c:a aac -movflags +faststart",
+        output,
+    );
+}
+
+/// The stream of [`programme`], with everything looked for that the page has a lane for.
+fn playout(programme: &Path) -> String {
+    format!(
+        "[allow]\nhosts = [\"127.0.0.1\"]\nfolders = [{:?}]\n[[streams]]\nid = \"playout\"\nuri = \"file://{}\"\nloop = true\n\
+         analysis_fps = 2.0\nforensics = false\nfaults = [\"black\", \"silence\"]\n",
+        programme.parent().unwrap(),
+        programme.display()
+    )
+}
+
 #[test]
 fn a_stream_is_added_breaks_recovers_and_an_incident_is_acknowledged() {
     if let Some(why) = missing() {
@@ -36,6 +60,8 @@ fn a_stream_is_added_breaks_recovers_and_an_incident_is_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let film_file = folder.path().join("film.mp4");
     film(120, &film_file);
+    let programme_file = folder.path().join("programme.mp4");
+    programme(&programme_file);
     let mut camera = RtspServer::start(&film_file, &[]);
     let state = folder.path().join("state/events");
     std::fs::create_dir_all(&state).unwrap();
@@ -49,7 +75,7 @@ fn a_stream_is_added_breaks_recovers_and_an_incident_is_acknowledged() {
                  "clock": {"source": "arrival", "wall_ns": 0, "epoch": "E"}},
     });
     std::fs::write(state.join("events-00000000000000000000000000.ndjson"), format!("{incident}\n")).unwrap();
-    let service = Service::start(&configuration(folder.path(), "[allow]\nhosts = [\"127.0.0.1\"]\n"));
+    let service = Service::start(&configuration(folder.path(), &playout(&programme_file)));
 
     let shots = std::env::var_os("POLYGRAPH_SCREENSHOTS").map_or_else(|| folder.path().join("shots"), PathBuf::from);
     let mut browser = Command::new(python())

@@ -18,6 +18,7 @@
 mod account;
 mod connection;
 mod driver;
+mod hls;
 mod picture;
 mod probe;
 mod source;

@@ -66,6 +66,7 @@ impl Server {
         let path = config.store.folder().join("audit.ndjson");
         let audit = OpenOptions::new().append(true).create(true).open(&path).map_err(Error::file(&path))?;
         let gate = Gate::new(&config.http).map_err(Error::Service)?;
+        events::socket::count_from_zero(&hub.metrics);
         let app = App { hub, streams, engine, gate, audit: Audit(Mutex::new(audit)) };
         Ok(Self { listener, address, router: router(Arc::new(app)) })
     }
@@ -100,6 +101,7 @@ fn router(app: Arc<App>) -> Router {
         .route("/api/v1/streams/{id}/evidence", get(evidence::list))
         .route("/api/v1/streams/{id}/evidence/{name}", get(evidence::picture))
         .route("/api/v1/events", get(events::sse))
+        .route("/api/v1/events/ws", get(events::socket::open))
         .route("/api/v1/incidents", get(incidents::list))
         .route("/api/v1/incidents/{id}", get(incidents::get))
         .route("/api/v1/incidents/{id}/acknowledge", post(incidents::acknowledge))

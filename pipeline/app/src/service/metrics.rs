@@ -56,6 +56,8 @@ pub struct Metrics {
     pub listeners: IntGaugeVec,
     /// Events that a listener missed because it was too slow.
     pub missed: IntCounter,
+    /// Listeners that are there no more, by protocol and reason.
+    pub closed: IntCounterVec,
     decoder_complaints: IntCounter,
 }
 
@@ -190,6 +192,11 @@ impl Metrics {
             missed: add.counter(
                 "polygraph_listener_missed_events_total",
                 "Events that listeners missed because they were too slow",
+            )?,
+            closed: add.counters(
+                "polygraph_listener_closed_total",
+                "Listeners that left or were closed, by reason",
+                &["protocol", "reason"],
             )?,
             decoder_complaints: add
                 .counter("polygraph_decoder_complaints_total", "Damage that decoders concealed and logged")?,

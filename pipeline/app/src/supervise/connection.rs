@@ -10,7 +10,7 @@ use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::record::Record;
 use polygraph_core::supervision::{Break, Seen};
 
-use super::{Wanted, probe::Probe, source};
+use super::{Wanted, hls, probe::Probe, source};
 use crate::{
     fault,
     graph::{Connected, Graph},
@@ -34,6 +34,8 @@ pub(super) struct Connection {
     is_file: bool,
     /// The server's certificate has to be valid.
     tls: bool,
+    /// Looks up the date of the first segment, of what may be HLS.
+    dates: Option<hls::Reader>,
     broken: Option<Break>,
     missing: Vec<String>,
     evidence: Vec<Evidence>,
@@ -64,7 +66,8 @@ impl Connection {
             }
         });
         let tls = wanted.verify_tls && wanted.uri.starts_with("rtsps");
-        Ok(Self { media, probe, epoch, is_file, tls, broken: None, missing: vec![], evidence: vec![], over })
+        let dates = hls::Reader::of(wanted, uri);
+        Ok(Self { media, probe, epoch, is_file, tls, dates, broken: None, missing: vec![], evidence: vec![], over })
     }
 
     pub(super) fn analyzer(&self) -> &gst::Element {
@@ -148,10 +151,15 @@ impl Connection {
                 let broken = if ours { Break::Ours(format!("the analysers: {why}")) } else { Break::Source(why) };
                 self.broken.get_or_insert(broken);
             }
-            MessageView::Element(element) => match Evidence::read(element) {
-                Some(evidence) => self.evidence.push(evidence),
-                None => self.missing.extend(fault::missing_plugin(element)),
-            },
+            MessageView::Element(element) => {
+                if let Some(evidence) = Evidence::read(element) {
+                    self.evidence.push(evidence);
+                } else if let Some(segment) = hls::Segment::read(element) {
+                    self.date(segment);
+                } else {
+                    self.missing.extend(fault::missing_plugin(element));
+                }
+            }
             MessageView::StreamCollection(streams) if !fault::can_be_analysed(&streams.stream_collection()) => {
                 self.broken.get_or_insert(Break::Source("there is neither video nor sound in it".into()));
             }
@@ -161,6 +169,14 @@ impl Connection {
                 self.broken.get_or_insert(Break::Source("the pipeline's clock is gone".into()));
             }
             _ => {}
+        }
+    }
+
+    /// The connection's first segment says when its first sample was taken, if its playlist does.
+    fn date(&mut self, segment: hls::Segment) {
+        if let Some(reader) = self.dates.take() {
+            let probe = Arc::clone(&self.probe);
+            segment.look_up(reader, move |wall_ns| probe.began_at(wall_ns));
         }
     }
 

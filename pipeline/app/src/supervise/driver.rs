@@ -209,6 +209,7 @@ fn name(clock: ClockSource) -> &'static str {
     match clock {
         ClockSource::Arrival => "the arrival of the data",
         ClockSource::RtcpSr => "the sender's reports (RTCP)",
+        ClockSource::ProgramDateTime => "the playlist (EXT-X-PROGRAM-DATE-TIME)",
         ClockSource::File => "the file",
     }
 }

@@ -46,9 +46,21 @@ struct Wall {
     /// Of PTS 0, in nanoseconds since 1970.
     known: Option<(ClockSource, u64)>,
     news: bool,
+    /// Stream time of the first sound and of the first picture.
+    first_ns: [Option<u64>; 2],
+    /// When those were taken, by the source.
+    began_ns: Option<u64>,
 }
 
 impl Wall {
+    /// Takes note of what came, and of the source's date for what came first.
+    fn date(&mut self, has_video: bool) {
+        // Segments begin with a picture; the sound around it may begin earlier or later.
+        if let (Some(began_ns), Some(first_ns)) = (self.began_ns, self.first_ns[usize::from(has_video)]) {
+            self.set(ClockSource::ProgramDateTime, began_ns.saturating_sub(first_ns));
+        }
+    }
+
     fn set(&mut self, source: ClockSource, start_ns: u64) {
         let Some((known, known_ns)) = self.known else {
             (self.known, self.news) = (Some((source, start_ns)), true);
@@ -110,7 +122,7 @@ impl Probe {
         }
         let end = start + buffer.duration().unwrap_or_default();
         self.end_ns.fetch_max(end.nseconds(), Relaxed);
-        self.look_at_the_clock(buffer, start.nseconds());
+        self.look_at_the_clock(buffer, start.nseconds(), is_video);
         if is_video {
             let mut arrivals = lock(&self.arrivals);
             if arrivals.len() == MOST_ARRIVALS {
@@ -125,8 +137,9 @@ impl Probe {
         }
     }
 
-    /// The sender's time where the buffer carries it (from RTCP sender reports), else the first arrival's.
-    fn look_at_the_clock(&self, buffer: &gst::BufferRef, start_ns: u64) {
+    /// The sender's time where the buffer carries it (from RTCP sender reports), else the first arrival's, until a playlist
+    /// says better.
+    fn look_at_the_clock(&self, buffer: &gst::BufferRef, start_ns: u64, is_video: bool) {
         let meta = buffer.iter_meta::<gst::ReferenceTimestampMeta>();
         let ntp =
             meta.filter(|meta| meta.reference().structure(0).is_some_and(|kind| kind.name() == "timestamp/x-ntp"));
@@ -138,6 +151,15 @@ impl Probe {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
             wall.set(ClockSource::Arrival, u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(start_ns));
         }
+        wall.first_ns[usize::from(is_video)].get_or_insert(start_ns);
+        wall.date(self.has_video.load(Relaxed));
+    }
+
+    /// The source says when the first of what comes was taken, in nanoseconds since 1970.
+    pub(super) fn began_at(&self, wall_ns: u64) {
+        let mut wall = lock(&self.clock);
+        wall.began_ns = Some(wall_ns);
+        wall.date(self.has_video.load(Relaxed));
     }
 
     /// Of its last look: where wall time comes from and that of PTS 0, when that is news.
@@ -275,5 +297,26 @@ mod tests {
         assert_eq!(say(ClockSource::RtcpSr, 7), Some((ClockSource::RtcpSr, 7)));
         assert_eq!(say(ClockSource::RtcpSr, 7 + DRIFT), None);
         assert_eq!(say(ClockSource::RtcpSr, 8 + DRIFT), Some((ClockSource::RtcpSr, 8 + DRIFT)));
+    }
+
+    #[test]
+    fn a_playlists_date_is_that_of_the_first_picture_whichever_comes_first() {
+        let (sound, picture, date) = (0, 1, Some((ClockSource::ProgramDateTime, 900)));
+        let probe = Probe::default();
+        probe.has_video.store(true, Relaxed);
+        probe.began_at(1000);
+        assert_eq!(probe.take_clock(), None, "nothing has come yet");
+        lock(&probe.clock).first_ns[sound] = Some(70);
+        lock(&probe.clock).date(true);
+        assert_eq!(probe.take_clock(), None, "sound waits for the picture");
+        lock(&probe.clock).first_ns[picture] = Some(100);
+        lock(&probe.clock).date(true);
+        assert_eq!(probe.take_clock(), date);
+
+        let probe = Probe::default();
+        lock(&probe.clock).first_ns[sound] = Some(100);
+        lock(&probe.clock).set(ClockSource::Arrival, 5);
+        probe.began_at(1000);
+        assert_eq!(probe.take_clock(), date, "of sound alone that of sound");
     }
 }

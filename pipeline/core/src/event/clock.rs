@@ -16,6 +16,8 @@ pub enum ClockSource {
     Arrival,
     /// The sender's clock, by the RTCP sender reports of an RTP stream.
     RtcpSr,
+    /// An HLS playlist's `EXT-X-PROGRAM-DATE-TIME` of the epoch's first segment, plus PTS.
+    ProgramDateTime,
     /// The file's modification time plus PTS: stable from run to run, and no time of recording.
     File,
 }

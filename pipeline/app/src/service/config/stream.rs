@@ -56,6 +56,9 @@ pub struct StreamConfig {
     /// Compare lips and sound: lip-sync and who speaks.
     #[serde(default = "yes")]
     pub lip_sync: bool,
+    /// Let lips help the transcript: experimental, of one speaker's 51 words. Takes `transcript` and `lip_sync`.
+    #[serde(default)]
+    pub lip_reading: bool,
     /// Label what is shown: scenes, indoors or outdoors.
     #[serde(default = "yes")]
     pub scenes: bool,
@@ -132,6 +135,7 @@ impl StreamConfig {
             transcript: true,
             forensics: true,
             lip_sync: true,
+            lip_reading: false,
             scenes: true,
             safety: false,
             safety_thresholds: BTreeMap::new(),
@@ -172,6 +176,9 @@ impl StreamConfig {
         }
         if let Err(why) = self.fault_limits.check() {
             wrong.push(format!("fault_limits: {why}"));
+        }
+        if self.lip_reading && !(self.transcript && self.lip_sync) {
+            wrong.push("lip_reading: takes transcript and lip_sync, one of which is off".to_owned());
         }
         if self.priority > 9 {
             wrong.push("priority: from 0 to 9".to_owned());
@@ -252,7 +259,7 @@ impl StreamConfig {
                 voice: self.voice,
                 faults: Faults::parse(&self.faults.join(",")).unwrap_or_default(),
                 fault_limits: self.fault_limits,
-                lip_reading: false,
+                lip_reading: self.lip_reading,
                 evidence: evidence && self.forensics && self.faces,
                 // Nobody takes them yet: incidents of a service have the faces' pictures.
                 key_frames: false,

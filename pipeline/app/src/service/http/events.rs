@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The event stream as Server-Sent Events: CloudEvents, filtered by stream and kind, resumed after an
-//! id. What a listener is too slow for it misses, and is told so.
+//! The event stream: CloudEvents, filtered by stream and kind, resumed after an id. Here as Server-Sent Events: what a
+//! listener is too slow for it misses, and is told so. [`socket`] has it as a WebSocket.
+
+pub mod socket;
 
 use std::convert::Infallible;
 use std::sync::Arc;

@@ -13,6 +13,8 @@ use axum::extract::{ConnectInfo, MatchedPath, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
@@ -25,6 +27,8 @@ const LONGEST: Duration = Duration::from_secs(20);
 const MOST_ADDRESSES: usize = 4096;
 /// So many seconds' requests may come at once.
 const BURST: f64 = 5.0;
+/// The subprotocol of a WebSocket that is a token, in base64url without padding.
+const TOKEN_PROTOCOL: &str = "polygraph.token.";
 
 /// Who asks, put into a request for its handler.
 #[derive(Clone, Debug)]
@@ -101,8 +105,7 @@ impl Gate {
         if self.tokens.is_empty() {
             return Some(Caller { name: "local".into(), role: Role::Operator });
         }
-        let given = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
-        let given: [u8; 32] = Sha256::digest(given.as_bytes()).into();
+        let given: [u8; 32] = Sha256::digest(token(headers)?).into();
         let (mut found, mut which) = (Choice::from(0), 0_u64);
         for (index, (_, _, token)) in self.tokens.iter().enumerate() {
             let same = token.as_slice().ct_eq(given.as_slice());
@@ -112,6 +115,18 @@ impl Gate {
         let (name, role, _) = self.tokens.get(usize::try_from(which).ok()?)?;
         bool::from(found).then(|| Caller { name: name.clone(), role: *role })
     }
+}
+
+/// The token that a request brings. A page can give a WebSocket no header but the names of subprotocols, so there it is one
+/// of those; never in the address, which ends in logs.
+fn token(headers: &HeaderMap) -> Option<Vec<u8>> {
+    if let Some(given) = headers.get(header::AUTHORIZATION) {
+        return Some(given.to_str().ok()?.strip_prefix("Bearer ")?.into());
+    }
+    let lists = headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|list| list.to_str().ok());
+    let mut protocols = lists.flat_map(|list| list.split(',')).map(str::trim);
+    let token = protocols.find_map(|protocol| protocol.strip_prefix(TOKEN_PROTOCOL))?;
+    URL_SAFE_NO_PAD.decode(token).ok()
 }
 
 /// The audit log: who changed what.
@@ -237,6 +252,12 @@ mod tests {
         for wrong in ["Bearer 0123456789abcdeg", "Bearer ", "0123456789abcdef", "Basic 0123456789abcdef"] {
             assert_eq!(who(wrong), None, "{wrong}");
         }
+        let offered =
+            |protocols| gate.who(&headers(header::SEC_WEBSOCKET_PROTOCOL, protocols)).map(|caller| caller.name);
+        let bob = format!("cloudevents.json, polygraph.token.{}", URL_SAFE_NO_PAD.encode("fedcba9876543210"));
+        assert_eq!(offered(&bob), Some("bob".into()));
+        assert_eq!(offered("cloudevents.json, fedcba9876543210"), None);
+        assert_eq!(offered("polygraph.token.~"), None);
         assert!(gate.who(&HeaderMap::new()).is_none());
     }
 

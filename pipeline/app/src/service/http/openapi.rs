@@ -38,6 +38,12 @@ const FILTER: &[(&str, &str)] = &[
     ("kinds", "stream, frame, transcript, shot, incident, with commas between; all without"),
     ("after", "begin after the event of this id; the header Last-Event-ID does the same"),
 ];
+/// A WebSocket has no Last-Event-ID.
+const FILTER_AND_AFTER: [(&str, &str); 3] = [FILTER[0], FILTER[1], ("after", "begin after the event of this id")];
+const WEBSOCKET: &str = "Events as a WebSocket, subprotocol cloudevents.json: one CloudEvent a message, of which \
+     io.polygraph.gap.v1 says that the id to begin after isn't known any more. A page, which can't set Authorization, offers \
+     its token as a second subprotocol, polygraph.token.BASE64URL. Whoever reads too slowly (1013) or answers no ping within \
+     10 s (1008) is closed, and resumes after the last id; messages over 4096 bytes are refused (1009)";
 /// What is wrong with a body.
 const BODY: &[u16] = &[400, 413, 415, 422];
 
@@ -220,6 +226,12 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
             query: FILTER,
             failures: &[400],
             ..get("/api/v1/events", "events", "Events as Server-Sent Events", Body::Other("text/event-stream"))
+        },
+        Operation {
+            query: &FILTER_AND_AFTER,
+            success: (101, Body::Nothing),
+            failures: &[400, 426],
+            ..get("/api/v1/events/ws", "events", WEBSOCKET, Body::Nothing)
         },
         Operation {
             query: &[("stream", "of this stream only"), ("unacknowledged", "only those that nobody has acknowledged")],

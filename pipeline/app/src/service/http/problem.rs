@@ -73,6 +73,10 @@ impl IntoResponse for Problem {
         let mut response = (status, Json(&self)).into_response();
         let kind = header::HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if status == StatusCode::UPGRADE_REQUIRED {
+            // RFC 9110 wants to be told to what.
+            response.headers_mut().insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+        }
         response
     }
 }
