@@ -18,15 +18,20 @@ use serde_json::Value;
 /// What takes longer on the slowest machine hangs.
 const DEADLINE: Duration = Duration::from_secs(90);
 
-/// A service that has analysed something.
+/// A service that has analysed something, and found a fault in it.
 fn service(folder: &Path) -> Service {
-    let stream = "[[streams]]\nid = \"a\"\nuri = \"test://ball\"\nanalysis_fps = 2.0\ntranscript = false\n";
+    let stream = "[[streams]]\nid = \"a\"\nuri = \"test://black\"\nanalysis_fps = 2.0\ntranscript = false\n\
+                  faults = [\"black\"]\nfault_limits = { black_s = 0.2 }\n";
     let service = Service::start(&configuration(folder, stream));
     // Between two frames that are searched there are others that aren't: they are counted as skipped.
-    let mut frames = 0;
-    service.follow("kinds=frame", |_, _, _| {
-        frames += 1;
-        frames == 3
+    let (mut frames, mut faults) = (0, 0);
+    service.follow("kinds=frame,incident", |_, kind, _| {
+        if kind == "frame" {
+            frames += 1;
+        } else {
+            faults += 1;
+        }
+        frames >= 3 && faults > 0
     });
     // The first request is in the second one's figures.
     service.ask("GET", "/metrics", None);
@@ -73,6 +78,8 @@ fn metrics_keep_prometheus_conventions_and_say_what_happened() {
     assert_eq!(value("polygraph_stream_state{", &["state=\"running\"", "stream=\"a\""]), 1.0);
     assert!(value("polygraph_frames_input_total{", &["polyface"]) > 0.0);
     assert!(value("polygraph_frame_event_delay_seconds_count{", &["stream=\"a\""]) > 0.0);
+    assert_eq!(value("polygraph_fault_open{", &["fault=\"black\"", "stream=\"a\""]), 1.0);
+    assert_eq!(value("polygraph_faults_total{", &["fault=\"black\"", "stream=\"a\""]), 1.0);
     assert!(value("process_resident_memory_bytes", &[]) > 1e6);
     assert_accepts(&["check", "metrics"], &text);
     assert!(service.end());
@@ -88,7 +95,7 @@ fn dashboards_and_alerts_ask_only_for_metrics_that_a_running_service_has() {
     for file in ["alerts/service.yml", "grafana/fleet.json", "grafana/stream.json", "grafana/networks.json"] {
         named.extend(metrics_in(&root.join(file)));
     }
-    assert!(named.len() > 15, "{named:?}");
+    assert!(named.len() > 15 && named.contains("polygraph_faults_total"), "{named:?}");
     for metric in named {
         let is_there = |name: &str| text.contains(&format!("# TYPE {name} "));
         let base = ["_bucket", "_sum", "_count"].iter().find_map(|end| metric.strip_suffix(end));
