@@ -18,7 +18,8 @@ pub struct Times {
     /// Without anything decoded for so long, it is connected anew. While the source goes on to send, it is given at
     /// least `decode`: on a machine that has too much to do, pictures come late, and a source that sends isn't gone.
     pub restart: Duration,
-    /// The first wait before connecting again; it doubles up to `backoff_max`.
+    /// The first wait before connecting again; it doubles up to `backoff_max`. Waits count from the last that came of the
+    /// source, and are never shorter than this.
     pub backoff_min: Duration,
     /// The longest wait, before jitter.
     pub backoff_max: Duration,
@@ -235,6 +236,11 @@ impl Machine {
     /// The connection is over.
     fn break_off(&mut self, now: Duration, why: Break, chance: f64) -> Do {
         self.again = why != Break::Again;
+        // A source that was silent before it was given up has been left alone for as long already.
+        let heard = match (&self.phase, &why) {
+            (Phase::Flowing(flow), Break::Source(_)) => flow.received.1,
+            _ => now,
+        };
         let (state, reason, wait) = match why {
             Break::Ended => {
                 self.stop(Some("the file came to its end".into()));
@@ -245,7 +251,8 @@ impl Machine {
             Break::Source(reason) => (State::Recovering, Some(reason), self.backoff(chance)),
             Break::Ours(reason) => (State::Failed, Some(reason), self.times.hopeless),
         };
-        (self.state, self.reason, self.phase) = (state, reason, Phase::Waiting { until: now + wait });
+        let until = (heard + wait).max(now + wait.min(self.times.backoff_min));
+        (self.state, self.reason, self.phase) = (state, reason, Phase::Waiting { until });
         Do::Close
     }
 

@@ -146,6 +146,27 @@ fn the_back_off_begins_anew_only_after_the_stream_was_stable() {
     assert_eq!((wait(9_999), wait(10_000)), (1000, 500));
 }
 
+#[test]
+fn a_silence_before_the_break_counts_as_waiting() {
+    let mut machine = running();
+    let mut now = 200;
+    // Every time it falls silent soon after it came back, so that waits grow to 5 s.
+    let waits: Vec<_> = (0..6)
+        .map(|_| {
+            while machine.step(ms(now), &seen(1, 1), 0.5) != Some(Do::Close) {
+                now += 100;
+            }
+            let closed = now;
+            while machine.step(ms(now), &seen(0, 0), 0.5) != Some(Do::Connect) {
+                now += 100;
+            }
+            machine.step(ms(now), &seen(1, 1), 0.5);
+            now - closed
+        })
+        .collect();
+    assert_eq!(waits, [500; 6]);
+}
+
 proptest! {
     /// Whatever the source does, at most one connection is open at a time, and waits stay within the jitter's bounds.
     #[test]
