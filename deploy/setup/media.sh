@@ -69,6 +69,11 @@ fetch_browser_driver() {
   python_environment browser-venv tests/browser/requirements.txt "the browser tests"
 }
 
+# What holds the API against its own description.
+fetch_api_fuzzer() {
+  python_environment api-venv tests/api/requirements.txt "the API's test"
+}
+
 # python_environment FOLDER REQUIREMENTS WHOSE: with pinned packages, in $POLYGRAPH_HOME.
 python_environment() {
   local venv="$POLYGRAPH_HOME/$1" requirements="$ROOT/$2"
@@ -80,15 +85,36 @@ python_environment() {
   cp "$requirements" "$venv/requirements.txt"
 }
 
-# Debian's Prometheus and promtool, unpacked and not installed: a package that is installed starts its service.
+# Debian's Prometheus and promtool.
 fetch_prometheus() {
   local folder="$POLYGRAPH_HOME/prometheus" packed
   [[ ! -x "$folder/promtool" ]] || return 0
-  say "fetching Prometheus for the tests by apt"
   packed="$(mktemp -d "$POLYGRAPH_HOME/download.XXXXXX")"
-  (cd "$packed" && apt-get --quiet -o APT::Sandbox::User=root download prometheus && dpkg-deb --extract prometheus_*.deb unpacked) ||
-    { rm -rf "$packed" && die "apt could not fetch prometheus (see above): is the network there? Then run again"; }
+  unpack_packages "$packed" prometheus
   mkdir -p "$folder"
   mv "$packed"/unpacked/usr/bin/{prometheus,promtool} "$folder"
   rm -rf "$packed"
+}
+
+# Debian's nginx with its RTMP module: the server of the RTMP test.
+fetch_rtmp_server() {
+  local folder="$POLYGRAPH_HOME/nginx" packed
+  [[ ! -x "$folder/usr/sbin/nginx" ]] || return 0
+  packed="$(mktemp -d "$POLYGRAPH_HOME/download.XXXXXX")"
+  unpack_packages "$packed" nginx libnginx-mod-rtmp
+  rm -rf "$folder"
+  mv "$packed/unpacked" "$folder"
+  rm -rf "$packed"
+}
+
+# unpack_packages FOLDER NAME...: into FOLDER/unpacked, not installed: a server that is installed is started.
+unpack_packages() {
+  local folder="$1" package
+  say "fetching for the tests by apt: ${*:2}"
+  # Inside of a condition errexit is off.
+  (cd "$folder" && apt-get --quiet -o APT::Sandbox::User=root download "${@:2}") ||
+    { rm -rf "$folder" && die "apt could not fetch ${*:2} (see above): is the network there? Then run again"; }
+  for package in "$folder"/*.deb; do
+    dpkg-deb --extract "$package" "$folder/unpacked"
+  done
 }

@@ -18,6 +18,8 @@ use polygraph_models::picture::{Picture, Square};
 use polygraph_models::{Engine, Error};
 
 use super::properties::{Settings, specs};
+#[cfg(feature = "v1_24")]
+use super::relations;
 use super::schedule::Schedule;
 use super::{mirror, quality::quality};
 use crate::analyser::{lock, network_ref, stats};
@@ -55,6 +57,8 @@ struct State {
     mouths: Mouths,
     accounting: Accounting,
     lateness: Lateness,
+    #[cfg(feature = "v1_24")]
+    first_seen: relations::FirstSeen,
 }
 
 impl State {
@@ -336,8 +340,14 @@ impl PolyFace {
 
     fn publish(&self, settings: &Settings, buffer: &mut gst::BufferRef, results: FaceResults) {
         let info = lock(&self.state).info.clone();
-        if let Some(info) = info.filter(|_| settings.roi_meta) {
-            mirror::regions(buffer, &info, &results.faces);
+        if let Some(info) = info.as_ref().filter(|_| settings.roi_meta) {
+            mirror::regions(buffer, info, &results.faces);
+        }
+        #[cfg(feature = "v1_24")]
+        if let Some(info) = info.as_ref().filter(|_| settings.analytics_meta)
+            && let Err(why) = relations::add(buffer, info, &results, &mut lock(&self.state).first_seen)
+        {
+            gst::warning!(CAT, imp = self, "no analytics meta at {} ns: {why}", results.pts.start_ns);
         }
         if settings.post_messages && results.analysed {
             let element = self.obj();

@@ -10,7 +10,8 @@
 //!   never used again.
 //! - `tiles` finds faces from 24 pixels upwards in 720p, for six more calls of the network a look.
 //! - `roi-meta` mirrors the faces as `GstVideoRegionOfInterestMeta` of type `face` for other elements, and
-//!   `post-messages` posts those of each look as an element message `polygraph-faces`.
+//!   `post-messages` posts those of each look as an element message `polygraph-faces`. Built with the feature `v1_24`,
+//!   `analytics-meta` mirrors them as `GstAnalyticsRelationMeta` too: a detection and a tracking each, related.
 //!
 //! A picture that comes too late for its sink (QoS) isn't looked at, but one a second always is. `stats` holds the
 //! account: `input = analysed + late + skipped-REASON`, with the reasons `interval` (no look was due), `busy` (the
@@ -33,6 +34,8 @@ mod imp;
 mod mirror;
 mod properties;
 mod quality;
+#[cfg(feature = "v1_24")]
+mod relations;
 mod schedule;
 
 glib::wrapper! {

@@ -17,6 +17,8 @@ pub(super) struct Settings {
     pub max_occlusion: u64,
     pub mouths: bool,
     pub roi_meta: bool,
+    #[cfg(feature = "v1_24")]
+    pub analytics_meta: bool,
     pub post_messages: bool,
     pub provider: Provider,
 }
@@ -31,6 +33,8 @@ impl Default for Settings {
             max_occlusion: 1_000_000_000,
             mouths: false,
             roi_meta: true,
+            #[cfg(feature = "v1_24")]
+            analytics_meta: true,
             post_messages: false,
             provider: Provider::Auto,
         }
@@ -56,6 +60,8 @@ impl Settings {
             "max-occlusion" => self.max_occlusion = value.get()?,
             "mouths" => self.mouths = value.get()?,
             "roi-meta" => self.roi_meta = value.get()?,
+            #[cfg(feature = "v1_24")]
+            "analytics-meta" => self.analytics_meta = value.get()?,
             "post-messages" => self.post_messages = value.get()?,
             "provider" => self.provider = value.get()?,
             _ => unimplemented!(),
@@ -71,6 +77,8 @@ impl Settings {
             "max-occlusion" => self.max_occlusion.to_value(),
             "mouths" => self.mouths.to_value(),
             "roi-meta" => self.roi_meta.to_value(),
+            #[cfg(feature = "v1_24")]
+            "analytics-meta" => self.analytics_meta.to_value(),
             "post-messages" => self.post_messages.to_value(),
             "provider" => self.provider.to_value(),
             _ => unimplemented!(),
@@ -119,6 +127,15 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .nick("Regions of interest")
             .blurb("Whether to mirror the faces as GstVideoRegionOfInterestMeta of type face, for other elements")
             .default_value(default.roi_meta)
+            .mutable_playing()
+            .build(),
+        #[cfg(feature = "v1_24")]
+        glib::ParamSpecBoolean::builder("analytics-meta")
+            .nick("GstAnalytics")
+            .blurb(
+                "Whether to mirror the faces as GstAnalyticsRelationMeta (detection and tracking), for other elements",
+            )
+            .default_value(default.analytics_meta)
             .mutable_playing()
             .build(),
         glib::ParamSpecBoolean::builder("post-messages")
