@@ -80,6 +80,17 @@ def check_time_axis(page, address, shot):
     page.emulate_media(color_scheme="light")
 
 
+def check_websocket(page):
+    """A page's own WebSocket, which offers a token as a subprotocol, gets events."""
+    first = page.evaluate("""() => new Promise((done, fail) => {
+        const protocols = ["cloudevents.json", "polygraph.token.YQ"];
+        const socket = new WebSocket(`ws://${location.host}/api/v1/events/ws?kinds=frame`, protocols);
+        socket.onmessage = (message) => { done([socket.protocol, JSON.parse(message.data).type]); socket.close(); };
+        socket.onclose = (close) => fail(new Error(`closed: ${close.code} ${close.reason}`));
+    })""")
+    assert first == ["cloudevents.json", "io.polygraph.frame.v1"], first
+
+
 def check_words_of_lips(page):
     """Words that lips changed are marked. Of no medium of the tests does anybody's lips count, so the mark is put into the
     API's answer, onto the words that were really said."""
@@ -134,6 +145,7 @@ def main(address, camera, folder):
         shot(page, "stream")
         check_time_axis(page, address, shot)
         check_words_of_lips(page)
+        check_websocket(page)
 
         page.get_by_role("link", name="Incidents").click()
         incident = page.locator("[data-incident]").first

@@ -31,6 +31,11 @@ impl RtspServer {
         format!("{scheme}://127.0.0.1:{}/live", self.port)
     }
 
+    /// Of a server that runs.
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a server that runs").id()
+    }
+
     /// SIGKILL.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

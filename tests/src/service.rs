@@ -55,6 +55,18 @@ pub fn configuration(folder: &Path, more: &str) -> PathBuf {
     path
 }
 
+/// Every event of a stream that the store of an ended service holds.
+pub fn stored(folder: &Path, stream: &str) -> Vec<Value> {
+    let mut files: Vec<_> = std::fs::read_dir(folder.join("state/events"))
+        .expect("the store")
+        .map(|file| file.expect("its file").path())
+        .collect();
+    files.sort();
+    let text: String = files.iter().map(|file| std::fs::read_to_string(file).expect("events")).collect();
+    let events = text.lines().map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    events.filter(|event| event["subject"] == stream).collect()
+}
+
 impl Service {
     /// Starts one and waits until its API listens.
     pub fn start(config: &Path) -> Self {
@@ -63,6 +75,11 @@ impl Service {
 
     /// The same with more arguments.
     pub fn start_with(config: &Path, more: &[&str]) -> Self {
+        Self::start_in(config, more, &[])
+    }
+
+    /// The same in an environment with these variables besides.
+    pub fn start_in(config: &Path, more: &[&str], environment: &[(&str, &str)]) -> Self {
         // The kernel ends it with the test.
         let mut process = Command::new("setpriv")
             .args(["--pdeathsig", "KILL"])
@@ -71,6 +88,7 @@ impl Service {
             .arg(config)
             .args(["--listen", "127.0.0.1:0"])
             .args(more)
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

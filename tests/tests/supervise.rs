@@ -13,6 +13,7 @@ use polygraph::graph::Analysis;
 use polygraph::supervise::{self, Credentials, Sink, Status, Stream, Transport, Wanted};
 use polygraph_core::event::{Event, StreamId};
 use polygraph_core::supervision::{State, Times};
+use polygraph_tests::broker::free_port;
 use polygraph_tests::media::ffmpeg;
 use polygraph_tests::rtsp::{RtspServer, film};
 use serde_json::Value;
@@ -292,6 +293,52 @@ fn transport_streams_by_udp_and_srt() {
         heard.wait(&ours, |said| said.states.contains(&State::Recovering));
         stop(stream, &heard);
     }
+}
+
+/// ffmpeg's own RTMP server sends by a message stream that nobody asked for, so nginx's stands between.
+#[test]
+fn a_stream_by_rtmp_from_a_real_server() {
+    let nginx = polygraph_tests::home().join("nginx");
+    assert!(nginx.join("usr/sbin/nginx").is_file(), "{} is missing: ./dev test fetches it", nginx.display());
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let configuration = format!(
+        "load_module {}/usr/lib/nginx/modules/ngx_rtmp_module.so;\ndaemon off; pid pid; error_log errors; worker_processes 1;\n\
+         events {{}}\nrtmp {{ access_log off; server {{ listen 127.0.0.1:{port}; application live {{ live on; }} }} }}\n",
+        nginx.display()
+    );
+    std::fs::write(folder.path().join("nginx.conf"), configuration).unwrap();
+    let run = |command: &str| {
+        let mut run = std::process::Command::new("setpriv");
+        run.args(["--pdeathsig", "KILL", command]).stdin(std::process::Stdio::null());
+        run
+    };
+    let mut server = run(nginx.join("usr/sbin/nginx").to_str().unwrap())
+        .arg("-p")
+        .arg(folder.path())
+        .args(["-c", "nginx.conf", "-e", "errors"])
+        .spawn()
+        .unwrap();
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(server.try_wait().unwrap().is_none(), "nginx ended");
+        std::thread::yield_now();
+    }
+    let uri = format!("rtmp://127.0.0.1:{port}/live/film");
+    let mut sender = run("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-re", "-i"])
+        .arg(the_film())
+        .args(["-c", "copy", "-f", "flv", &uri])
+        .spawn()
+        .unwrap();
+    let (stream, heard) = start(wanted(&uri));
+    heard.wait(&uri, |said| said.frames() > 1);
+    sender.kill().unwrap();
+    sender.wait().unwrap();
+    heard.wait(&uri, |said| said.states.contains(&State::Recovering));
+    stop(stream, &heard);
+    // SIGTERM, so that its worker goes too.
+    let ended = std::process::Command::new("kill").arg(server.id().to_string()).status().unwrap();
+    assert!(ended.success() && server.wait().unwrap().success());
 }
 
 #[test]
