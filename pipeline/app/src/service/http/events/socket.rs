@@ -94,9 +94,8 @@ pub async fn open(
     Ok(limited.on_upgrade(move |mut socket| async move {
         let _present = Present::new(&hub, PROTOCOL);
         let end = talk(&mut socket, &hub, &filter, resumed).await;
+        let end = close(&mut socket, end).await;
         hub.metrics.closed.with_label_values(&[PROTOCOL, end.as_str()]).inc();
-        // A side that is gone or reads nothing has no farewell.
-        let _ = timeout(FAREWELL, close(&mut socket, end)).await;
     }))
 }
 
@@ -157,11 +156,18 @@ async fn send(socket: &mut WebSocket, message: Message) -> Result<(), End> {
     }
 }
 
-/// Says farewell, and reads on until the other side has done so, lest what it still has to read is thrown away.
-async fn close(socket: &mut WebSocket, end: End) {
-    // To one that has gone there is nothing to be said.
-    let _ = socket.send(Message::Close(Some(end.frame()))).await;
-    while let Some(Ok(_)) = socket.recv().await {}
+/// Says farewell, and reads on for a moment until the other side has done so, lest what it still has to read is thrown away.
+/// Says why it ended.
+async fn close(socket: &mut WebSocket, end: End) -> End {
+    let told = timeout(FAREWELL, socket.send(Message::Close(Some(end.frame())))).await;
+    let rest = async { while let Some(Ok(_)) = socket.recv().await {} };
+    // Who has gone, or reads nothing, has no farewell.
+    let _ = timeout(FAREWELL, rest).await;
+    match (end, told) {
+        // A connection that was cut reads like one that breaks the protocol, but nothing can be sent on it.
+        (End::Broken, Ok(Err(_)) | Err(_)) => End::Left,
+        _ => end,
+    }
 }
 
 /// Events are missing here that nobody has any more: a CloudEvent as well, so that all messages are.
