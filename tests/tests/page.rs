@@ -40,11 +40,10 @@ fn programme(output: &Path) {
 }
 
 /// The stream of [`programme`], with everything looked for that the page has a lane for.
-fn playout(programme: &Path) -> String {
+fn playout(folder: &Path, programme: &Path) -> String {
     format!(
-        "[allow]\nhosts = [\"127.0.0.1\"]\nfolders = [{:?}]\n[[streams]]\nid = \"playout\"\nuri = \"file://{}\"\nloop = true\n\
+        "[allow]\nhosts = [\"127.0.0.1\"]\nfolders = [{folder:?}]\n[[streams]]\nid = \"playout\"\nuri = \"file://{}\"\nloop = true\n\
          analysis_fps = 2.0\nforensics = false\nfaults = [\"black\", \"silence\"]\n",
-        programme.parent().unwrap(),
         programme.display()
     )
 }
@@ -75,7 +74,7 @@ fn a_stream_is_added_breaks_recovers_and_an_incident_is_acknowledged() {
                  "clock": {"source": "arrival", "wall_ns": 0, "epoch": "E"}},
     });
     std::fs::write(state.join("events-00000000000000000000000000.ndjson"), format!("{incident}\n")).unwrap();
-    let service = Service::start(&configuration(folder.path(), &playout(&programme_file)));
+    let service = Service::start(&configuration(folder.path(), &playout(folder.path(), &programme_file)));
 
     let shots = std::env::var_os("POLYGRAPH_SCREENSHOTS").map_or_else(|| folder.path().join("shots"), PathBuf::from);
     let mut browser = Command::new(python())
