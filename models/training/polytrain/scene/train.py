@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Fine-tunes the network for `--minutes` by the clock; the rates follow a cosine over that time. Start it again with the same `--out`
+"""Fine-tunes the network for `--minutes` of CPU time, whatever else the machine does; the rates follow a cosine over that time. Start it again with the same `--out`
 and it goes on. There is no choice among steps: the last weights are the result."""
 
 import argparse
@@ -98,7 +98,7 @@ def main():
     data = Pictures(args.pictures, "train")
     draw = Draw(data.label, rng)
     model.train()
-    mark, saved_at, sum_loss, hits = time.monotonic(), time.monotonic(), 0.0, 0.0
+    mark, saved_at, sum_loss, hits = time.process_time(), time.monotonic(), 0.0, 0.0
     log = (args.out / "log.jsonl").open("a")
     while spent < args.minutes * 60:
         part = spent / (args.minutes * 60)
@@ -113,7 +113,7 @@ def main():
         loss.backward()
         optimiser.step()
         step += 1
-        now = time.monotonic()
+        now = time.process_time()
         spent, mark = spent + now - mark, now
         sum_loss += loss.item()
         hits += (torch.from_numpy(GROUP_OF)[logits.argmax(1)] == torch.from_numpy(GROUP_OF)[label]).float().mean().item()
@@ -121,9 +121,9 @@ def main():
             told = {"step": step, "minutes": round(spent / 60, 2), "loss": round(sum_loss / 100, 4), "group_hits": round(hits / 100, 4)}
             print(json.dumps(told), file=log, flush=True)
             sum_loss = hits = 0.0
-        if now - saved_at > 600:
+        if time.monotonic() - saved_at > 600:
             save(checkpoint, model, optimiser, {"spent": spent, "step": step})
-            saved_at = now
+            saved_at = time.monotonic()
     save(checkpoint, model, optimiser, {"spent": spent, "step": step})
     torch.save(model.state_dict(), args.out / "weights.pt")
     print(json.dumps({"steps": step, "minutes": round(spent / 60, 2), "pictures": step * BATCH}))

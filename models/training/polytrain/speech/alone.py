@@ -12,7 +12,7 @@ import torch
 
 from . import data
 from .export import load
-from .network import DELAY, LEAD, MARGIN, STATE, Sound
+from .network import DELAY, LEAD, MARGIN, ROWS, STATE, Sound
 from .testset import sound as decode
 from .words import WORDS
 
@@ -80,7 +80,7 @@ def main():
         heard = mel(torch.from_numpy(np.pad(wave, (LEAD, DELAY * data.STEP)))[None])
         ears = torch.ones(1, count + DELAY)
         ears[:, count:] = 0
-        state, nothing = torch.zeros(3, 1, STATE), torch.zeros_like(mask)
+        state, nothing = torch.zeros(ROWS, 1, STATE), torch.zeros_like(mask)
         answers = {
             "sound only": twin.core(nothing, nothing, heard, ears, state)[0],
             "lips only": net.core(look, mask, heard, ears * 0, state)[0],

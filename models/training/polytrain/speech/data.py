@@ -195,11 +195,20 @@ def heard(clip, wave, span, noise, rng):
 
 class Batches:
     """Endless batches: lips `[B,T,256]`, lip mask, waves `[B,160+T*640]`, sound mask, labels `[B,T]`, targets, and from
-    which step on a sentence counts. Each begins somewhere before its sentence, as a stream does, and at a speed of its own."""
+    which step on a sentence counts. Each begins somewhere before its sentence, as a stream does, and at a speed of its own.
+    `senses` is what there is of a clip: "both", "ears" or "eyes"; without `looks` lips are pixels, `[B,T,48*48]`."""
 
-    def __init__(self, clips, looks, noise, batch, seed, sound_only):
+    def __init__(self, clips, looks, noise, batch, seed, senses="both"):
         self.clips, self.looks, self.noise = clips, looks, noise
-        self.batch, self.rng, self.sound_only = batch, np.random.default_rng(seed), sound_only
+        self.batch, self.rng, self.senses = batch, np.random.default_rng(seed), senses
+
+    def look(self, at):
+        """A clip's lips, half of the time as they are."""
+        moved_too = self.rng.random() < 0.5
+        if self.looks:
+            return self.looks[at][self.rng.integers(len(self.looks[at])) if moved_too else 0].float().numpy()
+        pixels = moved(self.clips[at], self.rng).numpy() if moved_too else self.clips[at].mouths.astype(np.float32)
+        return pixels.reshape(len(pixels), -1)
 
     def piece(self, at, tight):
         """`tight` pieces hold little besides the sentence."""
@@ -213,26 +222,26 @@ class Batches:
         low = np.minimum(place.astype(int), len(clip) - 1)
         high, part = np.minimum(low + 1, len(clip) - 1), (place - low).astype(np.float32)[:, None]
         near = np.minimum(np.round(place).astype(int), len(clip) - 1)
-        # As it is, half of the time.
-        look = self.looks[at][rng.integers(len(self.looks[at])) if rng.random() < 0.5 else 0].float().numpy()
+        look = self.look(at)
         lips, seen = look[low] * (1 - part) + look[high] * part, clip.seen[near].copy()
         labels = clip.labels[near]
         wave = np.interp(start * STEP + np.arange(count * STEP) * speed, np.arange(len(clip.sound)), clip.sound).astype(np.float32)
         span = [int(np.clip((sample - start * STEP) / speed, 0, len(wave))) for sample in clip.span]
-        wave = heard(clip, wave, span, self.noise, rng)
-        ears = np.ones(count, np.float32)
-        kind = rng.random()
-        if self.sound_only or kind < 0.15:
+        ears = np.full(count, float(self.senses != "eyes"), np.float32)
+        if self.senses != "eyes":
+            wave = heard(clip, wave, span, self.noise, rng)
+        kind = {"ears": 0.0, "eyes": rng.uniform(0.55, 1)}.get(self.senses, rng.random())
+        if kind < 0.25:
             seen[:] = 0
-        elif kind < 0.45:
-            ears[:] = 0
         elif kind < 0.5:
+            ears[:] = 0
+        elif kind < 0.55:
             # Frozen: seen, and of no use.
             lips[:] = lips[rng.integers(count)]
-        elif kind < 0.6:
+        elif kind < 0.63:
             begin, length = rng.integers(count), rng.integers(5, 25)
             seen[begin : begin + length] = 0
-        if rng.random() < 0.3 and not self.sound_only:
+        if rng.random() < 0.3 and self.senses == "both":
             begin, length = rng.integers(count), rng.integers(3, 10)
             (lips if ears.any() and rng.random() < 0.5 else ears)[begin : begin + length] *= 0
         return lips, seen, wave, ears, labels, clip.targets

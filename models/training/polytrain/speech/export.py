@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..lips.export import session
-from .network import LEAD, MARGIN, STATE, Core, Front, Sound, Whole
+from .network import LEAD, MARGIN, ROWS, STATE, Core, Front, Sound, Whole
 
 STEPS = 30
 NAMES = ["mouths", "mouth_mask", "sound", "sound_mask", "state"]
@@ -55,7 +55,7 @@ def example(steps=STEPS, seed=1):
 def tensors(wave, mouths, mask):
     with torch.no_grad():
         sound = Sound()(torch.from_numpy(wave)[None])
-    return torch.from_numpy(mouths)[None, :, None], torch.from_numpy(mask)[None], sound, torch.ones(1, sound.shape[1]), torch.zeros(3, 1, STATE)
+    return torch.from_numpy(mouths)[None, :, None], torch.from_numpy(mask)[None], sound, torch.ones(1, sound.shape[1]), torch.zeros(ROWS, 1, STATE)
 
 
 def main():

@@ -20,7 +20,7 @@ from ..grid import FUSION
 from . import data
 from .export import load
 from .measure import errors, greedy
-from .network import DELAY, LEAD, MARGIN, STATE, Sound
+from .network import DELAY, LEAD, MARGIN, ROWS, STATE, Sound
 
 WINDOW = 100
 """Steps of a piece of somebody who says something else."""
@@ -38,7 +38,7 @@ def evidence(net, sound, mouths, seen, wave, ears=True):
     mask = torch.from_numpy(pad(seen, MARGIN, MARGIN + DELAY))[None]
     heard = sound(torch.from_numpy(pad(wave, LEAD, DELAY * data.STEP))[None])
     there = torch.from_numpy(pad(np.ones(len(seen), np.float32), 0, DELAY))[None]
-    state = torch.zeros(3, 1, STATE)
+    state = torch.zeros(ROWS, 1, STATE)
     both, lips = (net(pixels, mask, heard, there * ear, state)[0][0, DELAY:] for ear in (1, 0))
     best, p = lips.argmax(1).numpy(), lips.exp().max(1).values.numpy()
     ends = np.flatnonzero(np.diff(best)) + 1

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 
 from . import data
-from .network import DELAY, STATE
+from .network import DELAY, ROWS, STATE
 
 LEVELS = {"clean": None, "5 dB": 5, "0 dB": 0, "-5 dB": -5}
 
@@ -33,18 +33,20 @@ def rate(core, sound, clips, looks, waves, lips=True, ears=True):
         pieces = [(looks[at][0].float().numpy(), clips[at].seen * lips, waves[at], np.full(len(clips[at]), float(ears), np.float32), clips[at].labels, clips[at].targets) for at in part]
         look, seen, wave, heard, _, lengths, targets = data.collate(pieces)
         with torch.no_grad():
-            log_probs, _ = core(look, seen, sound(wave), heard, torch.zeros(3, len(look), STATE))
+            log_probs, _ = core(look, seen, sound(wave), heard, torch.zeros(ROWS, len(look), STATE))
         for row, length, target in zip(log_probs, lengths, targets):
             wrong += errors(greedy(row[DELAY : DELAY + length]), target)
             count += len(target)
     return round(100 * wrong / count, 1)
 
 
-def quick(core, sound, clips, looks, noise, sound_only):
+def quick(core, sound, clips, looks, noise, senses):
     """Word error rates, %, in babble of training voices."""
     found = {}
-    if not sound_only:
+    if senses != "ears":
         found["lips"] = rate(core, sound, clips, looks, [clip.sound for clip in clips], ears=False)
+    if senses == "eyes":
+        return found
     for name, snr in LEVELS.items():
         rng, waves = np.random.default_rng(7), []
         for clip in clips:
@@ -53,5 +55,5 @@ def quick(core, sound, clips, looks, noise, sound_only):
                 babble = sum(noise.voice(rng, len(wave)) for _ in range(6))
                 wave = wave + babble / data.loudness(babble) * data.loudness(wave[slice(*clip.span)]) * 10 ** (-snr / 20)
             waves.append(wave.astype(np.float32))
-        found[name] = rate(core, sound, clips, looks, waves, lips=not sound_only)
+        found[name] = rate(core, sound, clips, looks, waves, lips=senses != "ears")
     return found

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A streaming recogniser of 51 words from mouths and sound: recurrent layers whose state is outside, word CTC.
+"""A streaming recogniser of 51 words from mouths and sound: convolutions that look ahead, recurrent layers, word CTC; its state is outside.
 
 Inputs, for T steps of 40 ms: `mouths` `[B,T+4,1,48,48]` in 0..255, two more on both sides; `mouth_mask` `[B,T+4]`, 1 where
 there is one; `sound` `[B,T,160]`, log-mel, four frames of 10 ms a step that end with it; `sound_mask` `[B,T]`; `state`
-`[3,B,160]`, zeros at first. Outputs: `log_probs` `[B,T,52]`, blank first, of the step eight before the one that was read, and
+`[35,B,160]`, zeros at first. Outputs: `log_probs` `[B,T,52]`, blank first, of the step eight before the one that was read, and
 `state_out`. So it looks ahead 8 steps and two mouths: 400 ms.
 """
 
@@ -20,6 +20,8 @@ MARGIN = 2
 """Mouths before and behind a step that are seen with it."""
 LINEAR, DEEP = 64, 192
 STATE = 160
+ROWS = 3 + 4 * DELAY
+"""Of the state: three recurrent layers, and what the convolutions of both senses saw last."""
 SOUND = 4 * BANDS
 LEAD = 160
 """Samples of sound before a step that its first frame begins with."""
@@ -57,6 +59,28 @@ class Front(nn.Module):
         return torch.cat([deep, linear], 2)
 
 
+class Ahead(nn.Module):
+    """Two convolutions over nine steps each, `[B,T,160]`, with what was before them as a cache `[16,B,160]`. They see as far ahead as
+    behind, for what they say is of the step `DELAY` before the last that they read."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.Conv1d(STATE, STATE, DELAY + 1) for _ in range(2))
+        self.calm, self.calm2 = nn.LayerNorm(STATE), nn.LayerNorm(STATE)
+
+    def step(self, conv, calm, x, cache):
+        """Output of the step in the middle of nine, and the next cache."""
+        known = torch.cat([cache.transpose(0, 1), x], 1)
+        new = conv(known.transpose(1, 2)).transpose(1, 2)
+        middle = known[:, DELAY // 2 : known.shape[1] - DELAY // 2]
+        return calm(middle + functional.relu(new)), known[:, known.shape[1] - DELAY :].transpose(0, 1)
+
+    def forward(self, x, cache):
+        x, first = self.step(self.first, self.calm, x, cache[:DELAY])
+        x, second = self.step(self.second, self.calm2, x, cache[DELAY:])
+        return x, torch.cat([first, second])
+
+
 class Core(nn.Module):
     """From what mouths look like and what is heard to words."""
 
@@ -68,22 +92,31 @@ class Core(nn.Module):
         self.register_buffer("lip_spread", torch.ones(DEEP + LINEAR))
         self.lips = nn.Sequential(nn.Linear(DEEP + LINEAR, STATE), nn.LayerNorm(STATE), nn.ReLU(), nn.Dropout(drop))
         self.sound = nn.Sequential(nn.Linear(SOUND, STATE), nn.LayerNorm(STATE), nn.ReLU(), nn.Dropout(drop))
+        self.lip_near, self.sound_near = Ahead(), Ahead()
         self.lip_time, self.sound_time = nn.GRU(STATE, STATE, batch_first=True), nn.GRU(STATE, STATE, batch_first=True)
         self.both = nn.GRU(2 * STATE + 2, STATE, batch_first=True)
         self.drop = nn.Dropout(drop)
         self.out = nn.Linear(STATE, 1 + len(WORDS))
 
+    def sense(self, x, mask, near, time, state, cache):
+        """One sense by itself: `[B,T,160]` of each step `DELAY` before, and its next state and cache."""
+        x, cache = near(x * mask, cache)
+        x, state = time(self.drop(x), state.contiguous())
+        return x, state, cache
+
     def forward(self, lips, lip_mask, sound, sound_mask, state):
-        """`[B,T,256]`, `[B,T]`, `[B,T,160]`, `[B,T]`, `[3,B,160]` -> `[B,T,52]`, `[3,B,160]`."""
+        """`[B,T,256]`, `[B,T]`, `[B,T,160]`, `[B,T]`, `[35,B,160]` -> `[B,T,52]`, `[35,B,160]`."""
         lip_mask, sound_mask = lip_mask.unsqueeze(2), sound_mask.unsqueeze(2)
+        lip_state, sound_state, both_state, lip_cache, sound_cache = state.split([1, 1, 1, 2 * DELAY, 2 * DELAY])
         if self.blind:
-            seen, lip_state = torch.zeros(*sound.shape[:2], STATE), state[0:1]
+            seen = torch.zeros(*sound.shape[:2], STATE)
         else:
-            seen, lip_state = self.lip_time(self.lips((lips - self.lip_mean) / self.lip_spread) * lip_mask, state[0:1].contiguous())
-        heard, sound_state = self.sound_time(self.sound((sound + 4) / 4) * sound_mask, state[1:2].contiguous())
-        joined = torch.cat([self.drop(seen) * lip_mask, self.drop(heard) * sound_mask, lip_mask, sound_mask], 2)
-        both, both_state = self.both(joined, state[2:3].contiguous())
-        return functional.log_softmax(self.out(self.drop(both)), 2), torch.cat([lip_state, sound_state, both_state])
+            looks = self.lips((lips - self.lip_mean) / self.lip_spread)
+            seen, lip_state, lip_cache = self.sense(looks, lip_mask, self.lip_near, self.lip_time, lip_state, lip_cache)
+        heard, sound_state, sound_cache = self.sense(self.sound((sound + 4) / 4), sound_mask, self.sound_near, self.sound_time, sound_state, sound_cache)
+        joined = torch.cat([self.drop(seen), self.drop(heard), lip_mask, sound_mask], 2)
+        both, both_state = self.both(joined, both_state.contiguous())
+        return functional.log_softmax(self.out(self.drop(both)), 2), torch.cat([lip_state, sound_state, both_state, lip_cache, sound_cache])
 
 
 class Whole(nn.Module):

@@ -2,7 +2,7 @@
 """Trains the recogniser, or its twin that only hears: one command, seeded, resumable, a checkpoint every ten minutes.
 
 Stop rule, stated before the start: `--steps` steps, the rate falling along a cosine of them; the last exponential mean of the
-weights is what ships. Position 9 is looked at, and had a say when the run of 2026-11-26 was lengthened (README).
+weights is what ships. `--senses eyes` trains the front end too, from pixels; `--front` takes it over.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from torch.nn import functional
 
 from ..grid import CALIBRATION, TRAIN
 from . import data, measure
-from .network import DEEP, DELAY, LINEAR, STATE, Core, Front, Sound
+from .network import DEEP, DELAY, LINEAR, MARGIN, ROWS, STATE, Core, Front, Sound
 
 EMA = 0.995
 CHECKPOINT_SECONDS = 600
@@ -28,6 +28,7 @@ CHECKPOINT_SECONDS = 600
 def front_end(lips_weights, clips):
     """The trunk of the sync network, and axes of the training clips' mouths."""
     front = Front().eval()
+    front.trunk.to(memory_format=torch.channels_last)
     mean = torch.load(lips_weights, weights_only=True)["mean"]
     front.trunk.load_state_dict({name.removeprefix("mouth.trunk."): value for name, value in mean.items() if name.startswith("mouth.trunk.")})
     pixels = torch.from_numpy(np.concatenate([clip.mouths[clip.seen > 0][::5] for clip in clips])).float()
@@ -38,9 +39,18 @@ def front_end(lips_weights, clips):
     return front
 
 
-def loss_of(core, sound, batch, frames):
-    """CTC of the words, and cross entropy of the frames' labels, which keeps words where they are said."""
+def looked(front, pixels, mask):
+    """`[B,T,48*48]` -> `[B,T,256]`; the trunk learns."""
+    mouths = functional.pad(pixels, (0, 0, MARGIN, MARGIN)).unflatten(2, (1, 48, 48))
+    return front(mouths, functional.pad(mask, (MARGIN, MARGIN)))
+
+
+def loss_of(core, sound, batch, frames, front=None):
+    """CTC of the words, and cross entropy of the frames' labels, which keeps words where they are said. With `front`,
+    lips are pixels."""
     lips, lip_mask, waves, sound_mask, labels, lengths, targets = batch
+    if front is not None:
+        lips = looked(front, lips, lip_mask)
     with torch.no_grad():
         heard = sound(waves)
         # Bands that a room or a codec swallows.
@@ -48,7 +58,7 @@ def loss_of(core, sound, batch, frames):
             if torch.rand(()) < 0.3:
                 band, width = torch.randint(0, 36, ()), torch.randint(2, 9, ())
                 row.view(-1, 4, 40)[:, :, band : band + width] = -8
-    log_probs, _ = core(lips, lip_mask, heard, sound_mask, torch.zeros(3, len(lips), STATE))
+    log_probs, _ = core(lips, lip_mask, heard, sound_mask, torch.zeros(ROWS, len(lips), STATE))
     said = log_probs[:, DELAY:]
     flat = torch.tensor([word for target in targets for word in target])
     ctc = functional.ctc_loss(said.transpose(0, 1), flat, lengths, torch.tensor([len(t) for t in targets]), zero_infinity=True)
@@ -56,14 +66,88 @@ def loss_of(core, sound, batch, frames):
     return ctc + frames * frame, {"ctc": ctc.item(), "frame": frame.item()}
 
 
+def rate_at(args, step):
+    """Of the step: up along a line, down along a cosine."""
+    return args.rate * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / args.steps)))
+
+
+class Run:
+    """What is trained, its running means and its checkpoint."""
+
+    def __init__(self, args, core, front):
+        self.args, self.nets = args, torch.nn.ModuleDict({"core": core, "front": front})
+        learns = list(core.parameters()) + (list(front.parameters()) if args.senses == "eyes" else [])
+        self.optimiser = torch.optim.AdamW(learns, lr=args.rate, weight_decay=0.02)
+        self.step, self.elapsed, self.log = 0, 0.0, []
+        self.mean = {name: value.clone() for name, value in self.nets.state_dict().items()}
+        self.path = args.out / "checkpoint.pt"
+        if self.path.exists():
+            saved = torch.load(self.path, weights_only=False)
+            self.nets.load_state_dict(saved["nets"])
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.mean, self.step, self.elapsed, self.log = saved["mean"], saved["step"], saved["elapsed"], saved["log"]
+
+    def update(self, total):
+        self.optimiser.zero_grad()
+        total.backward()
+        nn.utils.clip_grad_norm_([value for group in self.optimiser.param_groups for value in group["params"]], 5.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(EMA, (1 + self.step) / (10 + self.step))
+        for name, value in self.nets.state_dict().items():
+            (self.mean[name].lerp_(value, 1 - keep) if value.is_floating_point() else self.mean[name].copy_(value))
+
+    def shown(self):
+        """The mean's core and front."""
+        core, front = Core(blind=self.args.senses == "ears"), Front()
+        for name, net in (("core.", core), ("front.", front)):
+            net.load_state_dict({key.removeprefix(name): value for key, value in self.mean.items() if key.startswith(name)})
+        return core.eval(), front.eval()
+
+    def save(self):
+        state = {"nets": self.nets.state_dict(), "optimiser": self.optimiser.state_dict(), "mean": self.mean, "step": self.step, "elapsed": self.elapsed, "log": self.log}
+        torch.save(state, self.args.out / "checkpoint.tmp")
+        os.replace(self.args.out / "checkpoint.tmp", self.path)
+
+    def write(self):
+        core, front = self.shown()
+        torch.save({"core": core.state_dict(), "front": front.state_dict()}, self.args.out / "weights.pt")
+        settings = {key: str(value) for key, value in vars(self.args).items() if key in ("senses", "steps", "batch", "copies", "rate", "seed")}
+        (self.args.out / "metrics.json").write_text(json.dumps({"settings": settings, "steps": self.step, "minutes": self.elapsed / 60, "log": self.log}, indent=1))
+
+
+def looks_of(args, front, clips, held):
+    """Features of all clips, kept in a file; for the eyes' training only those held out, as they are; for the ears none."""
+    if args.senses == "ears":
+        return ([[torch.zeros(len(clip), DEEP + LINEAR).half()] for clip in some] for some in (clips, held))
+    if args.senses == "eyes":
+        return None, data.features(front, held, 1, 0)
+    cache = args.out / "looks.pt"
+    if not cache.exists():
+        torch.save((data.features(front, clips, args.copies, args.seed), data.features(front, held, 1, 0)), cache)
+    return torch.load(cache, weights_only=True)
+
+
+def begun(args, clips):
+    """The networks as they are before the first step."""
+    core, front = Core(blind=args.senses == "ears"), front_end(args.lips, clips)
+    if args.front:
+        front.load_state_dict(torch.load(args.front, weights_only=True)["front"])
+    if args.senses != "ears":
+        every = torch.cat([look[0] for look in data.features(front, clips[::4], 1, 0)]).float()
+        core.lip_mean, core.lip_spread = every.mean(0), every.std(0) + 0.05
+    return core, front
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--senses", type=Path, required=True, help="folder of `polygraph senses` over GRID speaker 1, with positions.txt")
+    parser.add_argument("--senses-of", type=Path, required=True, help="folder of `polygraph senses` over GRID speaker 1, with positions.txt")
     parser.add_argument("--grid", type=Path, required=True, help="folder of the clips' .align files")
     parser.add_argument("--noise", type=Path, nargs="*", default=[], help="folders of speech in WAV, for babble")
     parser.add_argument("--lips", type=Path, required=True, help="weights.pt of the network for lips and sound")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--sound-only", action="store_true")
+    parser.add_argument("--front", type=Path, help="weights.pt of a run with --senses eyes, whose front end is taken")
+    parser.add_argument("--senses", choices=("both", "eyes", "ears"), default="both")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--copies", type=int, default=8)
@@ -73,64 +157,37 @@ def main():
     args.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
-    clips, held = data.grid(args.senses, args.grid, TRAIN), data.grid(args.senses, args.grid, CALIBRATION)
-    front = front_end(args.lips, clips)
-    cache = args.out / "looks.pt"
-    if args.sound_only:
-        looks, held_looks = ([[torch.zeros(len(clip), DEEP + LINEAR).half()] for clip in some] for some in (clips, held))
-    elif cache.exists():
-        looks, held_looks = torch.load(cache, weights_only=True)
-    else:
-        looks, held_looks = data.features(front, clips, args.copies, args.seed), data.features(front, held, 1, 0)
-        torch.save((looks, held_looks), cache)
+    clips, held = data.grid(args.senses_of, args.grid, TRAIN), data.grid(args.senses_of, args.grid, CALIBRATION)
+    core, front = begun(args, clips)
+    looks, held_looks = looks_of(args, front, clips, held)
     print(json.dumps({"clips": len(clips), "held": len(held)}), flush=True)
-    noise = data.Noise.cached(args.out.parent / "noise.npz", clips, args.noise)
-    core, sound = Core(blind=args.sound_only), Sound()
-    every = torch.cat([look[0] for look in looks]).float()
-    core.lip_mean, core.lip_spread = every.mean(0), every.std(0) + 0.05
-    optimiser = torch.optim.AdamW(core.parameters(), lr=args.rate, weight_decay=0.02)
-    step, elapsed, log = 0, 0.0, []
-    mean = {name: value.clone() for name, value in core.state_dict().items()}
-    checkpoint = args.out / "checkpoint.pt"
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=False)
-        core.load_state_dict(saved["core"])
-        optimiser.load_state_dict(saved["optimiser"])
-        mean, step, elapsed, log = saved["mean"], saved["step"], saved["elapsed"], saved["log"]
-    batches = iter(data.Batches(clips, looks, noise, args.batch, args.seed + step, args.sound_only))
-    began = last = time.monotonic()
-    sums, seen = {}, 0
-    while step < args.steps:
-        done = step / args.steps
-        for group in optimiser.param_groups:
-            group["lr"] = args.rate * min(1, (step + 1) / 100) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    noise, sound = data.Noise.cached(args.out.parent / "noise.npz", clips, args.noise), Sound()
+    run = Run(args, core, front)
+    pixels = front if args.senses == "eyes" else None
+    batches = iter(data.Batches(clips, looks, noise, args.batch, args.seed + run.step, args.senses))
+    last, sums, seen = time.monotonic(), {}, 0
+    saved = last
+    while run.step < args.steps:
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate_at(args, run.step)
         core.train()
-        total, parts = loss_of(core, sound, next(batches), 3 * (1 - done) + 0.5)
-        optimiser.zero_grad()
-        total.backward()
-        nn.utils.clip_grad_norm_(core.parameters(), 5.0)
-        optimiser.step()
-        step, seen = step + 1, seen + 1
-        keep = min(EMA, (1 + step) / (10 + step))
-        for name, value in core.state_dict().items():
-            mean[name].lerp_(value, 1 - keep)
-        sums = {name: sums.get(name, 0) + value for name, value in parts.items()}
+        front.train(pixels is not None)
+        total, parts = loss_of(core, sound, next(batches), 3 * (1 - run.step / args.steps) + 0.5, pixels)
+        run.update(total)
+        now = time.monotonic()
+        run.elapsed, last = run.elapsed + now - last, now
+        sums, seen = {name: sums.get(name, 0) + value for name, value in parts.items()}, seen + 1
         if seen == 25:
-            log.append({name: round(value / seen, 3) for name, value in sums.items()} | {"step": step, "minutes": round((elapsed + time.monotonic() - began) / 60, 1)})
-            print(json.dumps(log[-1]), flush=True)
+            run.log.append({name: round(value / seen, 3) for name, value in sums.items()} | {"step": run.step, "minutes": round(run.elapsed / 60, 1)})
+            print(json.dumps(run.log[-1]), flush=True)
             sums, seen = {}, 0
-        if time.monotonic() - last > CHECKPOINT_SECONDS or step == args.steps:
-            shown = Core(blind=args.sound_only)
-            shown.load_state_dict(mean)
-            log.append({"step": step} | measure.quick(shown.eval(), sound, held, held_looks, noise, args.sound_only))
-            print(json.dumps(log[-1]), flush=True)
-            last = time.monotonic()
-            state = {"core": core.state_dict(), "optimiser": optimiser.state_dict(), "mean": mean, "step": step, "elapsed": elapsed + last - began, "log": log}
-            torch.save(state, args.out / "checkpoint.tmp")
-            os.replace(args.out / "checkpoint.tmp", checkpoint)
-    torch.save({"core": mean, "front": front.state_dict()}, args.out / "weights.pt")
-    settings = {key: str(value) for key, value in vars(args).items() if key in ("sound_only", "steps", "batch", "copies", "rate", "seed")}
-    (args.out / "metrics.json").write_text(json.dumps({"settings": settings, "steps": step, "minutes": (elapsed + time.monotonic() - began) / 60, "log": log}, indent=1))
+        if now - saved > CHECKPOINT_SECONDS or run.step == args.steps:
+            shown, eyes = run.shown()
+            run.log.append({"step": run.step} | measure.quick(shown, sound, held, data.features(eyes, held, 1, 0) if pixels else held_looks, noise, args.senses))
+            print(json.dumps(run.log[-1]), flush=True)
+            run.save()
+            saved = last = time.monotonic()
+    run.write()
 
 
 if __name__ == "__main__":
