@@ -5,7 +5,7 @@
 // clippy.toml lets #[test] functions unwrap; here the helpers do too.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -170,15 +170,15 @@ fn five_hundred_streams_come_and_go_and_leave_nothing() {
     assert!(service.end());
 }
 
-/// Types of objects that GStreamer's tracer of leaks tells in its log; factories and plugins live as long as the process.
-fn left_over(log: &Path) -> Option<Vec<String>> {
+/// How many objects of each type GStreamer's tracer of leaks tells in its log, once it has ended its list.
+fn alive(log: &Path) -> Option<BTreeMap<String, usize>> {
     let text = fs::read_to_string(log).unwrap();
-    // "listed 35 alive objects" ends its list.
+    // "listed 35 alive objects" ends it.
     text.lines().any(|line| line.contains(" listed ") && line.ends_with("alive objects")).then_some(())?;
-    let types =
-        text.lines().filter_map(|line| line.split_once("object-alive, type-name=(string)")?.1.split(',').next());
-    let lasting = |kind: &&str| kind.ends_with("Factory") || *kind == "GstPlugin" || kind.starts_with('%');
-    Some(types.filter(|kind| !lasting(kind)).map(str::to_owned).collect())
+    let told = text.lines().filter_map(|line| line.split_once("object-alive, type-name=(string)")?.1.split(',').next());
+    let mut count = BTreeMap::new();
+    told.for_each(|kind| *count.entry(kind.to_owned()).or_default() += 1);
+    Some(count)
 }
 
 #[test]
@@ -193,28 +193,40 @@ fn what_gstreamer_made_for_a_stream_is_gone_with_it() {
     ];
     let (film, allow) = silent_film(folder.path());
     let service = Service::start_in(&configuration(folder.path(), &allow), &[], &traced);
-    for uri in ["test://ball", &film] {
-        assert_eq!(service.ask("POST", "/api/v1/streams", Some(&cheap("guest", uri))).status, 201);
-        service.wait_for("guest", "running");
-        assert_eq!(service.ask("DELETE", "/api/v1/streams/guest", None).status, 204);
-    }
-    // Taken down beside the answer; asked again until all is gone or it is clear that something stays.
-    let deadline = Instant::now() + DEADLINE;
-    loop {
-        fs::write(&log, "").unwrap();
-        service.signal("USR1");
-        let left = loop {
-            if let Some(left) = left_over(&log) {
-                break left;
-            }
-            assert!(Instant::now() < deadline, "the tracer doesn't answer");
-            std::thread::sleep(Duration::from_millis(100));
-        };
-        if left.is_empty() {
-            break;
+    let rounds = |count| {
+        for uri in ["test://ball", &film].repeat(count) {
+            assert_eq!(service.ask("POST", "/api/v1/streams", Some(&cheap("guest", uri))).status, 201);
+            service.wait_for("guest", "running");
+            assert_eq!(service.ask("DELETE", "/api/v1/streams/guest", None).status, 204);
         }
-        assert!(Instant::now() < deadline, "{left:?} outlived their streams");
-    }
+    };
+    // Streams are taken down beside the answer: asked again until what is left will do, or it is clear that something stays.
+    let await_left = |will_do: &dyn Fn(&BTreeMap<String, usize>) -> bool| {
+        let deadline = Instant::now() + DEADLINE;
+        loop {
+            fs::write(&log, "").unwrap();
+            service.signal("USR1");
+            let left = loop {
+                if let Some(left) = alive(&log) {
+                    break left;
+                }
+                assert!(Instant::now() < deadline, "the tracer doesn't answer");
+                std::thread::sleep(Duration::from_millis(100));
+            };
+            if will_do(&left) {
+                return left;
+            }
+            assert!(Instant::now() < deadline, "{left:?} outlived their streams");
+        }
+    };
+    rounds(1);
+    // Factories, and the caps of their templates, live as long as the process.
+    let lasting = |kind: &String| kind.ends_with("Factory") || kind == "GstPlugin" || kind == "GstCaps";
+    let once = await_left(&|left| left.keys().all(lasting));
+    rounds(3);
+    let again =
+        await_left(&|left| left.iter().all(|(kind, count)| once.get(kind).is_some_and(|before| count <= before)));
+    println!("alive after one round: {once:?}, after four: {again:?}");
     assert!(service.end());
 }
 

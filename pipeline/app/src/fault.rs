@@ -15,6 +15,12 @@ pub fn describe(error: &glib::Error, missing: &[String]) -> String {
         return format!("no {missing} here; install gstreamer1.0-libav and gstreamer1.0-plugins-bad");
     }
     let message = error.message().lines().next().unwrap_or_default().trim_end_matches('.').to_owned();
+    // Where connections go through the service's own proxy, its answer is no news for users.
+    match message.split_once("HTTP proxy connection failed: ") {
+        Some((_, "403")) => return "the configuration doesn't let it be opened ([allow])".into(),
+        Some(_) => return "nobody answers there".into(),
+        None => {}
+    }
     if error.is::<gst::StreamError>() {
         return match error.kind::<gst::StreamError>() {
             Some(gst::StreamError::TypeNotFound | gst::StreamError::WrongType) => {
@@ -47,4 +53,19 @@ pub fn missing_plugin(message: &gst::message::Element) -> Option<String> {
 /// Whether any stream of a collection is audio or video.
 pub fn can_be_analysed(collection: &gst::StreamCollection) -> bool {
     collection.iter().any(|stream| stream.stream_type().intersects(gst::StreamType::VIDEO | gst::StreamType::AUDIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_services_own_proxy_is_not_blamed() {
+        let told = |code: &str| {
+            let message = format!("Failed to connect: HTTP proxy connection failed: {code}");
+            describe(&glib::Error::new(gst::ResourceError::NotAuthorized, &message), &[])
+        };
+        assert_eq!(told("502"), "nobody answers there");
+        assert!(told("403").contains("[allow]"));
+    }
 }
