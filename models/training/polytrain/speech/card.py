@@ -38,6 +38,14 @@ def alone(report):
             yield {"measure": f"word error rate, {name}", "value": value, "low": low, "high": high, "unit": "1", "data": f"{people}{noise} ({line['clips']} clips, the networks alone on streaming crops)"}
 
 
+def worth(figure):
+    """Whether a figure of the evaluation stands in the card too: GRID's in three conditions; all are in `results`."""
+    corpus, _, condition = figure["data"].rpartition(", ")
+    measure = figure["measure"]
+    told = measure.startswith("word error rate") and (condition in ("clean", "0 dB", "-5 dB") if "lips only" not in measure else condition == "clean")
+    return corpus.startswith("grid") and (told or (measure.startswith("aligned") and condition == "clean"))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=Path, nargs=2, help="folders of polytrain.speech.train: both, and sound only")
@@ -63,7 +71,7 @@ def main():
     if args.eval:
         report = read(args.eval)
         text = BOTH.read_text().split("\n[[quality.measured]]")[0].rstrip() + "\n\n"
-        BOTH.write_text(text + measured(report["figures"], report["about"]))
+        BOTH.write_text(text + measured([figure for figure in report["figures"] if worth(figure)], report["about"]))
         # Words alone would be megabytes.
         for item in report["items"]:
             for final in (item["found"] or {}).get("finals", ()):
