@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use gst::glib;
-use gst_analytics::{
-    AnalyticsMetaRefExt, AnalyticsRelationMeta, AnalyticsRelationMetaODExt, AnalyticsRelationMetaTrackingExt, RelTypes,
-};
+use gst_analytics::{AnalyticsRelationMeta, AnalyticsRelationMetaODExt, AnalyticsRelationMetaTrackingExt, RelTypes};
 use gst_video::VideoInfo;
 use polygraph_core::results::{Face, FaceResults};
 
