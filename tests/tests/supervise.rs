@@ -262,6 +262,13 @@ fn a_short_film_is_shown_again_and_again_each_time_in_an_epoch_of_its_own() {
     assert_eq!(stream.status().reason.as_deref(), Some("the file came to its end"));
 }
 
+/// A command that the kernel ends with the test.
+fn guarded(command: impl AsRef<std::ffi::OsStr>) -> std::process::Command {
+    let mut guarded = std::process::Command::new("setpriv");
+    guarded.args(["--pdeathsig", "KILL"]).arg(command).stdin(std::process::Stdio::null());
+    guarded
+}
+
 #[test]
 fn transport_streams_by_udp_and_srt() {
     let folder = tempfile::tempdir().unwrap();
@@ -281,8 +288,8 @@ fn transport_streams_by_udp_and_srt() {
     ] {
         let (stream, heard) = start(wanted(&ours));
         heard.wait_for(State::Connecting);
-        let mut sender = std::process::Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", "ffmpeg", "-nostdin", "-v", "error", "-re", "-i"])
+        let mut sender = guarded("ffmpeg")
+            .args(["-nostdin", "-v", "error", "-re", "-i"])
             .arg(&file)
             .args(["-c", "copy", "-f", "mpegts", &theirs])
             .spawn()
@@ -308,23 +315,20 @@ fn a_stream_by_rtmp_from_a_real_server() {
         nginx.display()
     );
     std::fs::write(folder.path().join("nginx.conf"), configuration).unwrap();
-    let run = |command: &str| {
-        let mut run = std::process::Command::new("setpriv");
-        run.args(["--pdeathsig", "KILL", command]).stdin(std::process::Stdio::null());
-        run
-    };
-    let mut server = run(nginx.join("usr/sbin/nginx").to_str().unwrap())
+    let mut server = guarded(nginx.join("usr/sbin/nginx"))
         .arg("-p")
         .arg(folder.path())
         .args(["-c", "nginx.conf", "-e", "errors"])
         .spawn()
         .unwrap();
+    let began = Instant::now();
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(server.try_wait().unwrap().is_none(), "nginx ended");
-        std::thread::yield_now();
+        assert!(began.elapsed() < Duration::from_secs(90), "nginx doesn't listen");
+        std::thread::sleep(Duration::from_millis(50));
     }
     let uri = format!("rtmp://127.0.0.1:{port}/live/film");
-    let mut sender = run("ffmpeg")
+    let mut sender = guarded("ffmpeg")
         .args(["-nostdin", "-v", "error", "-re", "-i"])
         .arg(the_film())
         .args(["-c", "copy", "-f", "flv", &uri])
