@@ -261,20 +261,20 @@ impl Drop for Broker {
     }
 }
 
-/// Three brokers that hold a copy of everything each, with a second listener for whoever is to be cut off from them.
+/// Up to three brokers that hold a copy of everything each, with a second listener for whoever is to be cut off from them.
 pub struct Cluster {
     brokers: Vec<Broker>,
-    far: [String; 3],
+    far: Vec<String>,
 }
 
 impl Cluster {
-    /// Starts three. `far` is given the ports of their second listeners, and gives the addresses under which they are
+    /// Starts so many. `far` is given the ports of their second listeners, and gives the addresses under which they are
     /// to be reached.
-    pub fn start(far: impl Fn([u16; 3]) -> [String; 3]) -> Self {
+    pub fn start(size: usize, far: impl Fn(&[u16]) -> Vec<String>) -> Self {
         for _ in 0..PORT_CLASHES {
             let (ports, controllers, seconds) = (free_ports(), free_ports(), free_ports());
-            let voters: Vec<_> = (0..3).map(|n| format!("{}@127.0.0.1:{}", n + 1, controllers[n])).collect();
-            let far = far(seconds);
+            let voters: Vec<_> = (0..size).map(|n| format!("{}@127.0.0.1:{}", n + 1, controllers[n])).collect();
+            let far = far(&seconds[..size]);
             let broker = |n: usize| {
                 let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
                 let (port, second) = (ports[n], seconds[n]);
@@ -290,9 +290,9 @@ impl Cluster {
                      log.dirs={}\n\
                      num.partitions=4\n\
                      auto.create.topics.enable=false\n\
-                     default.replication.factor=3\n\
-                     min.insync.replicas=2\n\
-                     offsets.topic.replication.factor=3\n\
+                     default.replication.factor={size}\n\
+                     min.insync.replicas={}\n\
+                     offsets.topic.replication.factor={size}\n\
                      offsets.topic.num.partitions=4\n\
                      # The first member of a group isn't made to wait for others.\n\
                      group.initial.rebalance.delay.ms=0\n\
@@ -303,12 +303,13 @@ impl Cluster {
                     controllers[n],
                     far[n],
                     folder.path().join("log").display(),
+                    size.div_ceil(2),
                 );
                 fs::write(folder.path().join("server.properties"), text).expect("server.properties");
                 format_log(folder.path(), &[], false);
                 Broker { folder, port, guarded: second, process: None }
             };
-            let mut brokers: Vec<_> = (0..3).map(broker).collect();
+            let mut brokers: Vec<_> = (0..size).map(broker).collect();
             brokers.iter_mut().for_each(Broker::spawn);
             match brokers.iter_mut().try_for_each(Broker::await_answer) {
                 Ok(()) => return Self { brokers, far },

@@ -60,11 +60,12 @@ impl Line {
     }
 
     /// The addresses under which ports of this machine are reached by this line.
-    pub fn addresses(&self, ports: [u16; 3]) -> [String; 3] {
-        ports.map(|port| match self {
+    pub fn addresses(&self, ports: &[u16]) -> Vec<String> {
+        let address = |&port: &u16| match self {
             Self::Namespace { address, .. } => format!("{address}:{port}"),
             Self::Proxy(cut) => proxy(port, Arc::clone(cut)),
-        })
+        };
+        ports.iter().map(address).collect()
     }
 
     /// A command whose network is at the end of this line.

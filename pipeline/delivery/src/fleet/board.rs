@@ -110,9 +110,13 @@ impl Board {
         self.config.validate()?;
         let mut client = self.config.connection()?;
         // Without a group there is no consumer for librdkafka; nothing is ever committed, and nobody joins.
-        for (name, value) in
-            [("group.id", "polygraph-board"), ("enable.auto.commit", "false"), ("enable.partition.eof", "true")]
-        {
+        // The ends are told with the answer to a request for more, which brokers hold back for half a second else.
+        for (name, value) in [
+            ("group.id", "polygraph-board"),
+            ("enable.auto.commit", "false"),
+            ("enable.partition.eof", "true"),
+            ("fetch.wait.max.ms", "10"),
+        ] {
             client.set(name, value);
         }
         let ledger = Arc::new(Ledger::default());
@@ -216,7 +220,9 @@ impl ProducerContext for Told {
 
 impl Writer {
     fn new(config: &ProducerConfig) -> Result<Self> {
-        let client = writer_settings(config)?;
+        let mut client = writer_settings(config)?;
+        // What is there twice is there once in a table, and an idempotent producer takes half a second to begin.
+        client.set("enable.idempotence", "false");
         let (tell, told) = mpsc::channel();
         let producer = ThreadedProducer::from_config_and_context(&client, Told(tell, Arc::default()))
             .map_err(|error| settings::refused(&client, &error))?;
