@@ -93,9 +93,8 @@ def mixed(people, person, pair, kind, chance):
     return out
 
 
-def plant(people, person, what, voices, chance):
-    """Pictures, sound and how it was made; None where it could not be."""
-    pair = people.pair(person, chance)
+def plant(people, person, pair, what, voices, chance):
+    """Of a pair of clips: pictures, sound and how it was made; None where it could not be."""
     pictures = [frame for clip in pair for frame in people.pictures(clip)[0]]
     seconds = len(pictures) / FPS
     own = lambda: sound(pair, seconds)
@@ -134,26 +133,26 @@ def assemble(args):
     voices = sorted(args.voices.glob("*.wav"))
     args.out.mkdir(parents=True, exist_ok=True)
     names = list(people.clips)
-    # Each clip of the people that are only here to be genuine is used once, then the others' segments are shown again.
+    # Each clip of those who are only here to be genuine is used once; then the others are shown as they are.
     spare = [(more, name, [clip, its[at + 1]]) for name, its in more.clips.items() for at, clip in enumerate(its[:-1]) if at % 2 == 0]
     rows, parts, now, seen = [], [], 0.0, set()
     for number in range(args.count):
         what = [*PARTS, "still"][number % 4]
         order = [names[at] for at in chance.permutation(len(names))]
         before = spare.pop(0) if spare else (people, order[0], None)
-        for whose, person, which, planted in ((before[0], before[1], before[2], "genuine"), (people, order[1], None, what)):
-            if which is not None:
-                pictures = [frame for clip in which for frame in whose.pictures(clip)[0]]
-                made, key = (pictures, sound(which, len(pictures) / FPS), ""), tuple(which)
-            else:
-                made, key = plant(whose, person, planted, voices, chance), person
+        for whose, person, which, planted in ((*before, "genuine"), (people, order[1], None, what)):
+            pair = which or whose.pair(person, chance)
+            made = plant(whose, person, pair, planted, voices, chance)
             if made is None:
                 continue
             to = args.out / f"part-{len(parts):03}.mkv"
             encode(made[0], made[1], to)
             seconds = len(made[0]) / FPS
-            rows.append((f"{now:.3f}", f"{now + seconds:.3f}", person, planted, made[2], int(planted != "genuine" or key not in seen)))
-            seen.add(key)
+            # What is shown again says nothing new about false alarms.
+            fresh = planted != "genuine" or not seen.intersection(pair)
+            rows.append((f"{now:.3f}", f"{now + seconds:.3f}", person, planted, made[2], int(fresh)))
+            if planted == "genuine":
+                seen.update(pair)
             now += seconds
             parts.append(to)
         more.known.clear()
