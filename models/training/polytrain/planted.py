@@ -211,7 +211,8 @@ def score(args):
     for mine in told.values():
         for name in ("found", "right", "right_in_2s"):
             mine[f"{name}_interval"] = wilson(mine[name], mine["planted"])
-        mine["median_after"] = float(np.median(mine.pop("after") or [np.nan]))
+        after = mine.pop("after")
+        mine["median_after"] = float(np.median(after)) if after else None
     genuine = [row for row in rows if row["planted"] == "genuine" and row["first"] == "1"]
     minutes = sum(row["end"] - row["start"] for row in genuine) / 60
     result = {

@@ -11,6 +11,7 @@ mod eval;
 mod fault;
 pub mod graph;
 mod html;
+mod memory;
 mod metrics;
 mod models;
 mod publish;

@@ -36,7 +36,7 @@ use polygraph_models::Engine;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::error::{Error, Result};
-use crate::{publish, supervise};
+use crate::{memory, publish, supervise};
 use config::Config;
 use evidence::Faces;
 use guard::Guard;
@@ -92,6 +92,7 @@ fn processes(text: &str) -> Result<usize, String> {
 
 /// Runs the service until SIGTERM or SIGINT.
 pub fn run(run: &Run) -> Result<ExitCode> {
+    memory::few_arenas();
     if run.worker {
         return processes::worker::run().map(|()| ExitCode::SUCCESS);
     }

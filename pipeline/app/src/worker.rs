@@ -24,6 +24,7 @@ use polygraph_models::{Engine, Provider};
 use crate::analyze;
 use crate::cli::{Connection, bytes, seconds};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::publish::{Announcer, config, spooled_shortfall, tell};
 use crate::service::metrics::Metrics;
 use audit::Audit;
@@ -92,6 +93,7 @@ pub struct Worker {
 
 /// Runs streams until it is asked to stop.
 pub fn run(options: &Worker) -> Result<ExitCode> {
+    memory::few_arenas();
     runner::init()?;
     analyze::stop_on_ctrl_c();
     let name = options.name.clone().unwrap_or_else(|| format!("{}-{}", host(), std::process::id()));

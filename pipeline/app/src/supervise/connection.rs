@@ -193,7 +193,6 @@ impl Connection {
         self.media.pipeline.call_async(move |pipeline| {
             *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
             let _ = pipeline.set_state(gst::State::Null);
-            give_memory_back();
             if first.swap(true, Relaxed) {
                 late();
             } else {
@@ -202,16 +201,6 @@ impl Connection {
             }
         });
         ended.recv_timeout(CLOSE).is_ok() || settled.swap(true, Relaxed)
-    }
-}
-
-/// Gives what the allocator holds of a pipeline that ended back to the system. glibc keeps it in the arenas of threads that are
-/// gone: a hundred breaks of one source held 100 MB of 270.
-fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: malloc_trim touches nothing that is in use, and locks each arena as malloc does.
-    unsafe {
-        libc::malloc_trim(0);
     }
 }
 

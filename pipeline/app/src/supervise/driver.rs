@@ -13,6 +13,7 @@ use ulid::Ulid;
 use super::account::Shared;
 use super::connection::{Connection, Taken};
 use super::{Sink, Wanted};
+use crate::memory;
 
 /// How long a turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(50);
@@ -187,6 +188,7 @@ impl Driver {
         if !connection.close(move || shared.abandoned(-1)) {
             self.shared.abandoned(1);
         }
+        memory::give_back();
         // The wait before the next connection goes on meanwhile.
         self.watched.0 += began.elapsed();
         self.watched.1 = Instant::now();
