@@ -208,7 +208,7 @@ fn set_up_rtsp(source: &gst::Element, wanted: &Wanted) {
 ///
 /// An end that goes through it makes its streaming thread wait for its timers, on the condition for which its timer thread
 /// waits as well; whoever stops it then wakes only one of the two, and where that is the wrong one waits for ever, and the
-/// pipeline with its threads never ends (GStreamer 1.22 and later, `pop_and_push_next` and `JBUF_SIGNAL_TIMER`).
+/// pipeline with its threads never ends (seen in GStreamer 1.22, `pop_and_push_next` and `JBUF_SIGNAL_TIMER`).
 fn lead_ends_past_jitterbuffers(source: &gst::Element) {
     source.connect("new-manager", false, |values| {
         let manager = values.get(1)?.get::<gst::Element>().ok()?;
