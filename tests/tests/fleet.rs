@@ -378,7 +378,7 @@ fn kafka_outage_streams_go_on_elsewhere_when_a_worker_is_cut_off() {
 /// As users have it: twelve streams, three workers, three brokers, the session timeout of ten seconds, a minute without a
 /// network.
 #[test]
-#[ignore = "takes four minutes; ./dev test --long"]
+#[ignore = "takes two minutes; ./dev test --long"]
 fn kafka_outage_long_twelve_streams_on_three_workers() {
     let mut fleet =
         Fleet::start(Plan { brokers: 3, streams: 12, workers: 3, session_s: 10, cut: Duration::from_secs(60) });
