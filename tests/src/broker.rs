@@ -13,6 +13,8 @@ use tempfile::TempDir;
 
 /// For the broker to answer; a loaded machine with two cores takes about 10 s.
 const START: Duration = Duration::from_secs(90);
+/// A broker that was killed may not come back before its controller has given its former life up, which takes 9 s by default.
+const SHORT_LIVES: &str = "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n";
 /// Other processes may take a port between our asking and the broker's binding it.
 const PORT_CLASHES: u32 = 5;
 
@@ -377,7 +379,7 @@ fn write_properties(folder: &Path, log: &Path, ports: [u16; 3], guard: Option<&G
          # Topics that appear were made by us.\n\
          auto.create.topics.enable=false\n\
          offsets.topic.replication.factor=1\n\
-         {more}\n",
+         {SHORT_LIVES}{more}\n",
         log.display()
     );
     fs::write(folder.join("server.properties"), text).expect("server.properties");
