@@ -6,15 +6,17 @@ use std::fs::{self, File};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::java::java;
 
 /// For the broker to answer; a loaded machine with two cores takes about 10 s.
 const START: Duration = Duration::from_secs(90);
 /// A broker that was killed may not come back before its controller has given its former life up, which takes 9 s by default.
 const SHORT_LIVES: &str = "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n";
+const STORAGE_TOOL: &str = "kafka.tools.StorageTool";
 /// Other processes may take a port between our asking and the broker's binding it.
 const PORT_CLASHES: u32 = 5;
 
@@ -131,7 +133,7 @@ impl Broker {
             if disk.is_some() {
                 append(&folder.path().join("server.properties"), "log.index.interval.bytes=1073741824\n");
             }
-            format_log(folder.path(), &more, true);
+            format_log(java(STORAGE_TOOL), folder.path(), &more, true);
             let mut broker = Self { folder, port, guarded, process: None };
             match broker.launch() {
                 Ok(()) => return broker,
@@ -140,6 +142,20 @@ impl Broker {
             }
         }
         panic!("Kafka found its port taken {PORT_CLASHES} times");
+    }
+
+    /// The life of a broker, from an empty log to an end in order, by Javas that the caller makes of their class's name.
+    pub(crate) fn live_once(java: impl Fn(&str) -> Command) {
+        let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
+        let [port, controller, guarded] = free_ports();
+        write_properties(folder.path(), &folder.path().join("log"), [port, controller, guarded], None);
+        format_log(java(STORAGE_TOOL), folder.path(), &[], true);
+        let mut broker = Self { folder, port, guarded, process: None };
+        broker.spawn_with(java("kafka.Kafka"));
+        if broker.await_answer().is_ok() {
+            broker.signal("TERM");
+            broker.process.take().map(|mut process| process.wait());
+        }
     }
 
     /// What `--kafka` takes.
@@ -216,8 +232,12 @@ impl Broker {
     }
 
     fn spawn(&mut self) {
+        self.spawn_with(java("kafka.Kafka"));
+    }
+
+    fn spawn_with(&mut self, mut java: Command) {
         let log = self.log();
-        let process = java("kafka.Kafka")
+        let process = java
             .arg(self.folder.path().join("server.properties"))
             .stdout(File::create(&log).expect("the broker's log"))
             .stderr(File::options().append(true).open(&log).expect("the broker's log"))
@@ -274,9 +294,10 @@ impl Cluster {
     /// to be reached.
     pub fn start(size: usize, far: impl Fn(&[u16]) -> Vec<String>) -> Self {
         for _ in 0..PORT_CLASHES {
-            let (ports, controllers, seconds) = (free_ports(), free_ports(), free_ports());
+            let all: [u16; 9] = free_ports();
+            let [ports, controllers, seconds] = [0, 3, 6].map(|first| &all[first..first + size]);
             let voters: Vec<_> = (0..size).map(|n| format!("{}@127.0.0.1:{}", n + 1, controllers[n])).collect();
-            let far = far(&seconds[..size]);
+            let far = far(seconds);
             let broker = |n: usize| {
                 let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
                 let (port, second) = (ports[n], seconds[n]);
@@ -299,7 +320,8 @@ impl Cluster {
                      # The first member of a group isn't made to wait for others.\n\
                      group.initial.rebalance.delay.ms=0\n\
                      # Tests are in a hurry.\n\
-                     group.min.session.timeout.ms=1000\n",
+                     group.min.session.timeout.ms=1000\n\
+                     {SHORT_LIVES}",
                     n + 1,
                     voters.join(","),
                     controllers[n],
@@ -308,10 +330,15 @@ impl Cluster {
                     size.div_ceil(2),
                 );
                 fs::write(folder.path().join("server.properties"), text).expect("server.properties");
-                format_log(folder.path(), &[], false);
                 Broker { folder, port, guarded: second, process: None }
             };
             let mut brokers: Vec<_> = (0..size).map(broker).collect();
+            // At once: each takes a Java more than a second.
+            std::thread::scope(|scope| {
+                for broker in &brokers {
+                    scope.spawn(|| format_log(java(STORAGE_TOOL), broker.folder.path(), &[], false));
+                }
+            });
             brokers.iter_mut().for_each(Broker::spawn);
             match brokers.iter_mut().try_for_each(Broker::await_answer) {
                 Ok(()) => return Self { brokers, far },
@@ -340,12 +367,13 @@ pub fn nobody() -> String {
 
 /// A port that nobody listens on; somebody else may take it first.
 pub fn free_port() -> u16 {
-    free_ports()[0]
+    let [port] = free_ports();
+    port
 }
 
-fn free_ports() -> [u16; 3] {
+fn free_ports<const N: usize>() -> [u16; N] {
     // All are held until all are known, so that they differ.
-    let listeners = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
+    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
     listeners.map(|listener| listener.local_addr().expect("a bound address").port())
 }
 
@@ -386,8 +414,8 @@ fn write_properties(folder: &Path, log: &Path, ports: [u16; 3], guard: Option<&G
     arguments
 }
 
-fn format_log(folder: &Path, more: &[String], alone: bool) {
-    let formatted = java("kafka.tools.StorageTool")
+fn format_log(mut tool: Command, folder: &Path, more: &[String], alone: bool) {
+    let formatted = tool
         .arg("format")
         // Not where the voters are written in the properties.
         .args(alone.then_some("--standalone"))
@@ -397,57 +425,4 @@ fn format_log(folder: &Path, more: &[String], alone: bool) {
         .output()
         .expect("java is missing: apt install default-jre-headless (./dev test does)");
     assert!(formatted.status.success(), "Kafka's log: {}", String::from_utf8_lossy(&formatted.stderr));
-}
-
-/// A small Java that starts fast.
-fn java(class: &str) -> Command {
-    java_with(&["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"], class)
-}
-
-/// A Java as Kafka's own scripts start it for a tool, to be measured against.
-pub fn java_as_shipped(class: &str) -> Command {
-    let options = ["-Xmx512M", "-server", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"];
-    java_with(&[&options[..], &["-XX:InitiatingHeapOccupancyPercent=35"]].concat(), class)
-}
-
-/// A Java that the kernel kills when the thread that started it ends: a test that is killed leaves no broker behind.
-fn java_with(options: &[&str], class: &str) -> Command {
-    static JARS: OnceLock<PathBuf> = OnceLock::new();
-    let jars = JARS.get_or_init(jars);
-    let mut java = Command::new("setpriv");
-    java.args(["--pdeathsig", "KILL", "java"])
-        .args(options)
-        .arg("-Dorg.slf4j.simpleLogger.defaultLogLevel=warn")
-        .arg("-cp")
-        .arg(jars.join("*"))
-        .arg(class)
-        .stdin(Stdio::null());
-    java
-}
-
-/// The folder of Kafka's jars, fetched by Maven when they aren't there.
-fn jars() -> PathBuf {
-    let pom = crate::root().join("tests/kafka/pom.xml");
-    let folder = crate::home().join("kafka").join(version(&pom));
-    if !folder.is_dir() {
-        // Beside its place, so that a download that breaks off is not taken for the whole.
-        let part = folder.with_extension("part");
-        let fetched = Command::new("mvn")
-            .args(["--batch-mode", "--quiet", "dependency:copy-dependencies", "-f"])
-            .arg(&pom)
-            .arg(format!("-DoutputDirectory={}", part.display()))
-            .status()
-            .expect("mvn is missing: apt install maven (./dev test does)");
-        assert!(fetched.success(), "Maven could not fetch Apache Kafka (see above): is the network there?");
-        fs::rename(&part, &folder).expect("Kafka's folder");
-    }
-    folder
-}
-
-/// The version of Kafka in the pom: the first `<version>` after its artifact's name.
-fn version(pom: &Path) -> String {
-    let text = fs::read_to_string(pom).expect("tests/kafka/pom.xml");
-    let (_, rest) = text.split_once("<artifactId>kafka_").expect("Kafka in the pom");
-    let (_, rest) = rest.split_once("<version>").expect("Kafka's version");
-    rest.split_once("</version>").expect("the end of Kafka's version").0.to_owned()
 }

@@ -12,6 +12,7 @@ pub mod consumer;
 pub mod courier;
 pub mod disk;
 pub mod events;
+pub mod java;
 pub mod line;
 pub mod media;
 pub mod rtsp;

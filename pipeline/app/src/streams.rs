@@ -82,7 +82,7 @@ impl Cluster {
     fn board(&self) -> Result<Board> {
         let config = self.config()?;
         create_fleet_topics(&config, self.partitions, None)?;
-        Ok(Board::new(config))
+        Ok(Board::new(config)?)
     }
 }
 

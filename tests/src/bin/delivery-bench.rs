@@ -9,8 +9,9 @@ use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
 
-use polygraph_tests::broker::{Broker, java_as_shipped};
+use polygraph_tests::broker::Broker;
 use polygraph_tests::command::beside;
+use polygraph_tests::java::java_as_shipped;
 
 const TOPIC: &str = "polygraph.frames";
 /// Both producers get these.

@@ -2,7 +2,7 @@
 //! The two tables as people and workers read and write them.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
@@ -35,9 +35,11 @@ pub struct Wish {
 }
 
 /// Reads and writes the tables.
-#[derive(Clone, Debug)]
 pub struct Board {
     config: ProducerConfig,
+    /// One for all that is read: half a second goes by before a new one knows its brokers.
+    reader: Mutex<BaseConsumer<Quiet>>,
+    ledger: Arc<Ledger>,
 }
 
 /// What a record of [`STATUS`] must say; the rest is of no concern here.
@@ -49,8 +51,26 @@ struct Claim {
 
 impl Board {
     /// By these settings; their delivery timeout is how long each call waits for the cluster.
-    pub fn new(config: ProducerConfig) -> Self {
-        Self { config }
+    ///
+    /// # Errors
+    /// What [`ProducerConfig::validate`] finds.
+    pub fn new(config: ProducerConfig) -> Result<Self> {
+        config.validate()?;
+        let mut client = config.connection()?;
+        // Without a group there is no consumer for librdkafka; nothing is ever committed, and nobody joins.
+        // The ends are told with the answer to a request for more, which brokers hold back for half a second else.
+        for (name, value) in [
+            ("group.id", "polygraph-board"),
+            ("enable.auto.commit", "false"),
+            ("enable.partition.eof", "true"),
+            ("fetch.wait.max.ms", "10"),
+        ] {
+            client.set(name, value);
+        }
+        let ledger = Arc::new(Ledger::default());
+        let reader = BaseConsumer::from_config_and_context(&client, Quiet(Arc::clone(&ledger)))
+            .map_err(|error| settings::refused(&client, &error))?;
+        Ok(Self { config, reader: Mutex::new(reader), ledger })
     }
 
     /// All wanted streams, in order of their names.
@@ -98,37 +118,28 @@ impl Board {
     /// # Errors
     /// As [`Board::wanted`].
     pub fn members(&self, group: &str) -> Result<Vec<String>> {
-        let (consumer, ledger) = self.consumer()?;
-        let groups = consumer
+        let groups = self
+            .reader()
             .fetch_group_list(Some(group), self.config.delivery_timeout)
-            .map_err(|error| Error::Cluster(ledger.last_error().unwrap_or_else(|| error.to_string())))?;
+            .map_err(|error| self.failed(error.to_string()))?;
         let members = groups.groups().iter().flat_map(|group| group.members());
         Ok(members.map(|member| member.client_id().to_owned()).collect())
     }
 
-    fn consumer(&self) -> Result<(BaseConsumer<Quiet>, Arc<Ledger>)> {
-        self.config.validate()?;
-        let mut client = self.config.connection()?;
-        // Without a group there is no consumer for librdkafka; nothing is ever committed, and nobody joins.
-        // The ends are told with the answer to a request for more, which brokers hold back for half a second else.
-        for (name, value) in [
-            ("group.id", "polygraph-board"),
-            ("enable.auto.commit", "false"),
-            ("enable.partition.eof", "true"),
-            ("fetch.wait.max.ms", "10"),
-        ] {
-            client.set(name, value);
-        }
-        let ledger = Arc::new(Ledger::default());
-        let consumer = BaseConsumer::from_config_and_context(&client, Quiet(Arc::clone(&ledger)));
-        Ok((consumer.map_err(|error| settings::refused(&client, &error))?, ledger))
+    fn reader(&self) -> MutexGuard<'_, BaseConsumer<Quiet>> {
+        // It has no state of its own that a panic could have left half done: what is read is assigned anew.
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, why: String) -> Error {
+        Error::Cluster(self.ledger.last_error().unwrap_or(why))
     }
 
     /// The latest record of each key, partition by partition, up to the ends of now.
     fn read(&self, topic: &str) -> Result<BTreeMap<(i32, String), Vec<u8>>> {
         let deadline = Instant::now() + self.config.delivery_timeout;
-        let (consumer, ledger) = self.consumer()?;
-        let failed = |why: String| Error::Cluster(ledger.last_error().unwrap_or(why));
+        let consumer = self.reader();
+        let failed = |why| self.failed(why);
         let metadata = consumer
             .fetch_metadata(Some(topic), self.config.delivery_timeout)
             .map_err(|error| failed(error.to_string()))?;
@@ -155,10 +166,11 @@ impl Board {
                     };
                 }
                 Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
-                Some(Err(error)) => ledger.note(error.to_string()),
+                Some(Err(error)) => self.ledger.note(error.to_string()),
                 None => {}
             }
         }
+        consumer.unassign().map_err(|error| failed(error.to_string()))?;
         Ok(table)
     }
 }

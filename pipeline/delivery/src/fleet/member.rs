@@ -19,6 +19,11 @@ use crate::error::{Error, Result};
 use crate::ledger::Ledger;
 use crate::settings;
 
+/// How often a member lets hear from itself, and hears that streams are to be shared anew.
+const LONGEST_HEARTBEAT: Duration = Duration::from_secs(1);
+/// librdkafka takes no timeout for connections below 1 s, and a fetch is held back for half a second.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(2);
+
 /// How a member joins.
 #[derive(Clone, Debug)]
 pub struct MemberConfig {
@@ -30,20 +35,12 @@ pub struct MemberConfig {
     pub name: String,
     /// A member that isn't heard of for so long loses its streams.
     pub session: Duration,
-    /// How often it lets hear from itself.
-    pub heartbeat: Duration,
 }
 
 impl MemberConfig {
-    /// Session 10 s, heartbeat 1 s, the group `polygraph`.
+    /// Session 10 s, the group `polygraph`.
     pub fn new(connection: ProducerConfig, name: impl Into<String>) -> Self {
-        Self {
-            connection,
-            group: "polygraph".into(),
-            name: name.into(),
-            session: Duration::from_secs(10),
-            heartbeat: Duration::from_secs(1),
-        }
+        Self { connection, group: "polygraph".into(), name: name.into(), session: Duration::from_secs(10) }
     }
 }
 
@@ -103,7 +100,7 @@ impl Member {
             ("group.id", config.group.as_str()),
             ("client.id", config.name.as_str()),
             ("session.timeout.ms", milliseconds(config.session).as_str()),
-            ("heartbeat.interval.ms", milliseconds(config.heartbeat).as_str()),
+            ("heartbeat.interval.ms", milliseconds(LONGEST_HEARTBEAT.min(config.session / 5)).as_str()),
             ("partition.assignment.strategy", "cooperative-sticky"),
             // The table is read from its beginning, whoever had it before.
             ("auto.offset.reset", "earliest"),
@@ -116,12 +113,20 @@ impl Member {
         ] {
             client.set(name, value);
         }
+        // Who has not answered for as long as a session lasts is asked anew, by a new connection: after a cable was pulled
+        // an old one is tried again by TCP after a minute or more.
+        let silence = milliseconds(config.session.max(SHORTEST_SILENCE));
+        for name in ["socket.timeout.ms", "socket.connection.setup.timeout.ms"] {
+            if !config.connection.settings.contains_key(name) {
+                client.set(name, silence.as_str());
+            }
+        }
         let ledger = Arc::new(Ledger::default());
         let group = Group {
             table: Mutex::default(),
             keeper,
             ledger: Arc::clone(&ledger),
-            board: Board::new(config.connection.clone()),
+            board: Board::new(config.connection.clone())?,
             known: Mutex::default(),
         };
         let context = Contact::new(ledger, group);
