@@ -7,11 +7,13 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use polygraph_tests::broker::nobody;
 use polygraph_tests::command::{Run, analyze, start};
 use polygraph_tests::events::{Events, seconds};
 use polygraph_tests::media::{corrupted, ffmpeg, truncated};
+use polygraph_tests::rtsp::{self, RtspServer};
 
 /// Ten seconds of a street with a voice over it.
 const CLIP: &str = "-i {bikes.mp4} -i {two_cities.wav} -map 0:v -map 1:a -t 10 -c:v copy -c:a aac";
@@ -93,6 +95,28 @@ fn an_mp4_without_its_index() {
     assert!(line.contains("no-index.mp4"), "{line}");
     assert_eq!(events.data("frame").count(), 0);
     assert!(!events.states().contains(&"ended"), "{:?}", events.states());
+}
+
+#[test]
+fn a_camera_that_goes_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let (film, out) = (folder.path().join("film.mp4"), folder.path().join("out"));
+    rtsp::film(20, &film);
+    let mut server = RtspServer::start(&film, &[]);
+    let mut running = analyze(server.uri(), &out, &["--no-transcript"]);
+    let told = || fs::read_to_string(out.join("events.ndjson")).unwrap_or_default();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while told().matches("polygraph.frame.v1").count() < 10 {
+        assert!(running.is_running() && Instant::now() < deadline, "{}", told());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    server.kill();
+    let run = running.finish();
+    assert!(run.error_line().contains(&server.uri()), "{}", run.stderr);
+    let events = Events::read(&out.join("events.ndjson"));
+    events.assert_sane();
+    assert_eq!(events.states(), ["started", "failed"]);
+    assert!(events.data("frame").count() >= 10);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod metrics;
 mod models;
 mod publish;
 mod replay;
+mod rtsp;
 mod senses;
 mod service;
 mod streams;

@@ -17,6 +17,7 @@ use crate::{
     error::{Error, Result},
     fault,
     graph::{self, Analysis, Connected},
+    rtsp,
 };
 
 /// rtspsrc's own jitterbuffer waits two seconds.
@@ -72,7 +73,7 @@ impl Graph {
     pub fn start(input: &Input, analyze: &Analyze) -> Result<Self> {
         let failed = |error: gst::glib::BoolError| Error::GStreamer(error.message.to_string());
         let source = gst::ElementFactory::make("uridecodebin").property("uri", &input.uri).build().map_err(failed)?;
-        set_latency(&source);
+        set_up_camera(&source);
         let (watch, others) = (Watch::new(), Watch::new());
         let watches = Watches { analysed: watch.clone(), others: others.clone() };
         let analyzer = analyze.analysis().element().map_err(failed)?;
@@ -299,12 +300,13 @@ impl Connected for Watches {
     }
 }
 
-/// A camera's latency, when the source is one.
-fn set_latency(source: &gst::Element) {
+/// A camera's latency and a way to its end, when the source is one.
+fn set_up_camera(source: &gst::Element) {
     source.connect("source-setup", false, |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
-        if source.has_property("latency") && source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
+        if source.factory().is_some_and(|factory| factory.name() == "rtspsrc") {
             source.set_property("latency", RTSP_LATENCY_MS);
+            rtsp::lead_ends_past_jitterbuffers(&source);
         }
         None
     });
