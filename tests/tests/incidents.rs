@@ -5,6 +5,7 @@
 // clippy.toml lets #[test] functions unwrap; here the helpers do too.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -88,10 +89,20 @@ fn with_keep_faces_incidents_have_pictures_that_the_report_carries() {
     let (run, events) = run(&clip, &out, &["--keep-faces", "--no-transcript"]);
     run.assert_success();
     let mut pictures = 0;
+    let mut kinds = BTreeSet::new();
     for incident in events.data("incident") {
         for evidence in incident["evidence"].as_array().unwrap() {
             assert_eq!(evidence["state"], "kept", "{evidence}");
             let file = fs::read(out.join(evidence["path"].as_str().unwrap())).unwrap();
+            let kind = evidence["kind"].as_str().unwrap();
+            kinds.insert(kind.to_owned());
+            let size = image::load_from_memory(&file).unwrap();
+            match kind {
+                // Seven seconds, a hundred columns each.
+                "spectrogram" => assert!(size.height() == 256 && (100..=700).contains(&size.width()), "{evidence}"),
+                "mouth_strip" => assert!(size.width() == 8 * 48 || size.height() == 48, "{evidence}"),
+                _ => {}
+            }
             let pts_ns = |of: &Value, name: &str| of[name].as_u64().unwrap();
             if evidence["kind"] == "key_frame" {
                 pictures += 1;
@@ -106,6 +117,9 @@ fn with_keep_faces_incidents_have_pictures_that_the_report_carries() {
         }
     }
     assert!(pictures > 0, "no incident has a picture");
+    for kind in ["spectrogram", "mouth_strip"] {
+        assert!(kinds.contains(kind), "no incident has a {kind}: {kinds:?}");
+    }
     let page = fs::read_to_string(out.join("report.html")).unwrap();
     assert!(page.contains("src=\"data:image/jpeg;base64,"), "the page carries its pictures");
 }

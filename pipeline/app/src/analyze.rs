@@ -9,6 +9,8 @@ mod input;
 mod outputs;
 mod page;
 mod progress;
+mod sound;
+mod strip;
 mod summary;
 mod watch;
 
@@ -223,6 +225,8 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
     loop {
         let step = graph.step();
         graph.evidence().iter().for_each(|face| outputs.face(face));
+        graph.sound().into_iter().for_each(|sound| outputs.sound(sound));
+        graph.mouths().into_iter().for_each(|mouth| outputs.mouth(mouth));
         graph.key_frames().into_iter().for_each(|frame| outputs.key_frame(frame));
         let arrived = graph.watch.arrived();
         if arrived != seen || matches!(step, Step::Record(_)) {

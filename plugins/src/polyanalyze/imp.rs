@@ -9,8 +9,8 @@ use gst::prelude::*;
 use gst::subclass::prelude::*;
 
 use super::chain::{Chain, Error, Wanted, make};
-use super::key_frames;
 use super::properties::{self, HANDED, Settings};
+use super::{key_frames, mouths, sound};
 use crate::analyser::{self, lock};
 use crate::polylips::{Live, RECORD_CAPS};
 
@@ -131,6 +131,7 @@ impl PolyAnalyze {
             // Behind the analysers, where pictures are upright and are shown to nobody else.
             if let Some(pad) = lips.static_pad("video") {
                 key_frames::watch(&pad, &bin);
+                mouths::watch(&pad, &bin);
             }
         } else {
             // One look, for one lock.
@@ -138,6 +139,9 @@ impl PolyAnalyze {
             let (transcript, voice) = (settings.transcript, settings.wants_voice());
             let transcript = transcript.then_some(&funnel);
             chain.build_audio(bin.upcast_ref(), &lips, voice, transcript, settings.reads_lips())?;
+            if let Some(pad) = lips.static_pad("audio") {
+                sound::watch(&pad, &bin);
+            }
         }
         for element in chain.elements() {
             self.equip(element);

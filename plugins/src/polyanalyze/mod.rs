@@ -22,7 +22,9 @@
 //! `stats` has one structure for each element inside.
 //!
 //! With `evidence` element messages `polygraph-evidence` are posted by `polyforensics`; with `key-frames`, up to twice a second,
-//! `polygraph-key-frame` with `pts` (stream time) and `picture`, a small JPEG file of what was analysed.
+//! `polygraph-key-frame` with `pts` (stream time) and `picture`, a small JPEG file of what was analysed, and each half
+//! second `polygraph-sound` with `pts` and `samples`, mono at 16 kHz in 32-bit floats; and up to eight
+//! times a second `polygraph-mouth` with `track`, `pts` and `pixels` of each mouth; the last two with `lip-sync` only.
 //!
 //! ## Example pipeline
 //!
@@ -39,10 +41,14 @@ use gst::prelude::*;
 mod chain;
 mod imp;
 mod key_frames;
+mod mouths;
 mod properties;
 mod queue;
+mod sound;
 
 pub use key_frames::{KEY_FRAME, KeyFrame};
+pub use mouths::{MOUTH, MouthSeen};
+pub use sound::{SOUND, Sound};
 
 glib::wrapper! {
     /// All analysers of Polygraph in one element.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Evidence of a run, in its folder `evidence`, written only with `--keep-faces`: `face-TRACK.jpg`, a face's highest score
-//! with its map, `incident-NUMBER.jpg`, the picture at which an incident was told, with the faces' boxes, and
-//! `shot-MILLISECONDS.jpg`, one of each shot's first pictures.
+//! with its map, `incident-NUMBER.jpg`, the picture at which an incident was told, with the faces' boxes,
+//! `incident-NUMBER-sound.jpg`, a spectrogram of the seconds around, `incident-NUMBER-mouth.jpg`, the face's mouth in the seconds
+//! before, and `shot-MILLISECONDS.jpg`, one of each shot's first pictures.
 //!
 //! Evidence that can't be written is no reason to stop: it is said once, and incidents say that it wasn't kept.
 
@@ -11,7 +12,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use gstpolygraph::{polyanalyze::KeyFrame, polyforensics};
+use gstpolygraph::{
+    polyanalyze::{KeyFrame, MouthSeen, Sound},
+    polyforensics,
+};
 use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use polygraph_core::{
     geometry::Rect,
@@ -19,18 +23,24 @@ use polygraph_core::{
 };
 use sha2::{Digest, Sha256};
 
+use super::{sound::Ring, strip::Mouths};
 use crate::error::{Error, Result};
 
 /// What key frames may take in memory.
-const RING_BYTES: usize = 15 << 20;
+const RING_BYTES: usize = 10 << 20;
 /// Frames whose faces are remembered: as long as the ring lasts, and then some.
 const MOST_FRAMES: usize = 1024;
 /// How far from a moment a picture may be that stands for it: two key frames are half a second apart.
 const NEAR_NS: u64 = 1_000_000_000;
+/// What a spectrogram shows before and after the moment at which an incident was told, and a strip of mouths before it.
+const BEFORE_NS: u64 = 5_000_000_000;
+const AFTER_NS: u64 = 2_000_000_000;
 /// What a run may write.
 const MOST_BYTES: u64 = 512 << 20;
 /// JPEG quality, of 100.
 const QUALITY: u8 = 85;
+/// The same, for spectrograms: noise takes room, and nobody looks at a single point of it.
+const COARSE: u8 = 60;
 /// The colour of the box of the face that an incident is about, and of the others'.
 const BOXES: [Rgb<u8>; 2] = [Rgb([255, 72, 48]), Rgb([235, 235, 235])];
 
@@ -41,6 +51,10 @@ pub struct Keeper {
     frames: VecDeque<KeyFrame>,
     bytes: usize,
     faces: VecDeque<(u64, Vec<(u64, Rect)>)>,
+    sound: Ring,
+    mouths: Mouths,
+    /// Up to where the spectrograms of incidents that are open show the sound.
+    heard: BTreeMap<u64, u64>,
     /// The picture of each track's highest score.
     tracks: BTreeMap<u64, Evidence>,
     /// What incidents that are open have.
@@ -69,6 +83,9 @@ impl Keeper {
             frames: VecDeque::new(),
             bytes: 0,
             faces: VecDeque::new(),
+            sound: Ring::default(),
+            mouths: Mouths::default(),
+            heard: BTreeMap::new(),
             tracks: BTreeMap::new(),
             open: BTreeMap::new(),
             written: 0,
@@ -94,6 +111,16 @@ impl Keeper {
         }
     }
 
+    /// Takes sound.
+    pub fn sound(&mut self, sound: Sound) {
+        self.sound.push(sound);
+    }
+
+    /// Takes a mouth.
+    pub fn mouth(&mut self, mouth: MouthSeen) {
+        self.mouths.push(mouth);
+    }
+
     /// Remembers where faces are.
     pub fn seen(&mut self, frame: &Frame) {
         if self.keeps {
@@ -112,13 +139,17 @@ impl Keeper {
         let mut evidence = self.open.remove(&incident.incident).unwrap_or_default();
         if incident.state == IncidentState::Open {
             evidence.push(self.picture(incident));
+            evidence.extend(self.mouth_strip(incident));
         }
+        self.draw_sound(incident, &mut evidence);
         if let Some(face) = incident.track.and_then(|track| self.tracks.get(&track)) {
             evidence.retain(|kept| kept.kind != EvidenceKind::HeatMap);
             evidence.push(face.clone());
         }
         incident.evidence = evidence.clone();
-        if incident.state != IncidentState::Close {
+        if incident.state == IncidentState::Close {
+            self.heard.remove(&incident.incident);
+        } else {
             self.open.insert(incident.incident, evidence);
         }
     }
@@ -146,6 +177,40 @@ impl Keeper {
                 not_kept(EvidenceKind::KeyFrame, pts_ns, EvidenceState::NotKept)
             }
         }
+    }
+
+    /// The face's mouth in the seconds before an incident is told, where it was looked at.
+    fn mouth_strip(&mut self, incident: &Incident) -> Option<Evidence> {
+        let from_ns = incident.pts_ns.saturating_sub(BEFORE_NS);
+        let (first_ns, strip) = self.mouths.strip(incident.track?, from_ns, incident.pts_ns)?;
+        let mut file = Vec::new();
+        if let Err(why) = strip.write_with_encoder(JpegEncoder::new_with_quality(&mut file, QUALITY)) {
+            self.tell(&format!("a strip of mouths can't be drawn: {why}"));
+            return Some(not_kept(EvidenceKind::MouthStrip, first_ns, EvidenceState::NotKept));
+        }
+        let name = format!("incident-{}-mouth.jpg", incident.incident);
+        Some(self.keep(EvidenceKind::MouthStrip, first_ns, &name, &file))
+    }
+
+    /// Draws the sound around the moment at which an incident was told, again while more of it comes.
+    fn draw_sound(&mut self, incident: &Incident, evidence: &mut Vec<Evidence>) {
+        let drawn = evidence.iter().find(|kept| kept.kind == EvidenceKind::Spectrogram);
+        let moment_ns = drawn.map_or(incident.pts_ns, |kept| kept.pts_ns);
+        let known_ns = self.sound.end_ns().min(moment_ns + AFTER_NS);
+        if self.heard.get(&incident.incident).is_some_and(|shown_ns| *shown_ns >= known_ns) {
+            return;
+        }
+        let time_ns = moment_ns.saturating_sub(BEFORE_NS)..moment_ns + AFTER_NS;
+        let Some(picture) = self.sound.spectrogram(time_ns, moment_ns) else { return };
+        let mut file = Vec::new();
+        if let Err(why) = picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, COARSE)) {
+            return self.tell(&format!("a spectrogram can't be drawn: {why}"));
+        }
+        let name = format!("incident-{}-sound.jpg", incident.incident);
+        let kept = self.keep(EvidenceKind::Spectrogram, moment_ns, &name, &file);
+        evidence.retain(|kept| kept.kind != EvidenceKind::Spectrogram);
+        evidence.push(kept);
+        self.heard.insert(incident.incident, known_ns);
     }
 
     /// Gives a shot a picture of its own, where there is one.
@@ -287,7 +352,7 @@ mod tests {
         for second in 0..40 {
             keeper.key_frame(KeyFrame { pts_ns: second, picture: vec![0; 1 << 20] });
         }
-        assert!(keeper.bytes <= RING_BYTES && keeper.frames.len() == 15, "{} frames", keeper.frames.len());
+        assert!(keeper.bytes <= RING_BYTES && keeper.frames.len() == 10, "{} frames", keeper.frames.len());
         assert_eq!(keeper.frames.back().map(|frame| frame.pts_ns), Some(39));
     }
 }

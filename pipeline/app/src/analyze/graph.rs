@@ -8,7 +8,10 @@ use std::{
 };
 
 use gst::prelude::*;
-use gstpolygraph::{polyanalyze::KeyFrame, polyforensics::Evidence};
+use gstpolygraph::{
+    polyanalyze::{KeyFrame, MouthSeen, Sound},
+    polyforensics::Evidence,
+};
 use polygraph_core::accounting::Counters;
 
 use super::{complaints, input::Input, watch::Watch};
@@ -66,6 +69,10 @@ pub struct Graph {
     evidence: Vec<Evidence>,
     /// Key frames that nobody has fetched yet.
     key_frames: Vec<KeyFrame>,
+    /// Sound that nobody has fetched yet.
+    sound: Vec<Sound>,
+    /// Mouths that nobody has fetched yet.
+    mouths: Vec<MouthSeen>,
 }
 
 impl Graph {
@@ -91,6 +98,8 @@ impl Graph {
             ended_early: false,
             evidence: Vec::new(),
             key_frames: Vec::new(),
+            sound: Vec::new(),
+            mouths: Vec::new(),
         };
         // A refusal is an error message on the bus, which says more than the return value.
         let refused = graph.media.pipeline.set_state(gst::State::Playing).is_err();
@@ -151,6 +160,10 @@ impl Graph {
                     self.evidence.push(evidence);
                 } else if let Some(frame) = KeyFrame::read(element) {
                     self.key_frames.push(frame);
+                } else if let Some(sound) = Sound::read(element) {
+                    self.sound.push(sound);
+                } else if let Some(mouth) = MouthSeen::read(element) {
+                    self.mouths.push(mouth);
                 } else {
                     self.missing.extend(fault::missing_plugin(element));
                 }
@@ -230,6 +243,16 @@ impl Graph {
     /// The key frames that came since the last call.
     pub fn key_frames(&mut self) -> Vec<KeyFrame> {
         std::mem::take(&mut self.key_frames)
+    }
+
+    /// The sound that came since the last call.
+    pub fn sound(&mut self) -> Vec<Sound> {
+        std::mem::take(&mut self.sound)
+    }
+
+    /// The mouths that were seen since the last call.
+    pub fn mouths(&mut self) -> Vec<MouthSeen> {
+        std::mem::take(&mut self.mouths)
     }
 
     /// Lets the stream end here, in order.

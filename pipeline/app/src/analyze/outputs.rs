@@ -16,7 +16,10 @@ use polygraph_core::{
     rules::{Action, Rules},
 };
 
-use gstpolygraph::{polyanalyze::KeyFrame, polyforensics::Evidence};
+use gstpolygraph::{
+    polyanalyze::{KeyFrame, MouthSeen, Sound},
+    polyforensics::Evidence,
+};
 
 use super::evidence::Keeper;
 use crate::{
@@ -153,6 +156,16 @@ impl Outputs {
     /// Takes a picture that an incident may need.
     pub fn key_frame(&mut self, frame: KeyFrame) {
         self.evidence.key_frame(frame);
+    }
+
+    /// Takes sound that an incident may need.
+    pub fn sound(&mut self, sound: Sound) {
+        self.evidence.sound(sound);
+    }
+
+    /// Takes a mouth that an incident may need.
+    pub fn mouth(&mut self, mouth: MouthSeen) {
+        self.evidence.mouth(mouth);
     }
 
     fn event(&mut self, event: &Event) -> Result<String> {

@@ -129,6 +129,8 @@ pub enum EvidenceKind {
     HeatMap,
     /// The sound of the seconds around.
     Spectrogram,
+    /// The face's mouth over some seconds, eight pictures a second, row by row.
+    MouthStrip,
 }
 
 /// Whether evidence can be had.

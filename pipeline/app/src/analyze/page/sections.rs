@@ -152,7 +152,8 @@ fn picture(evidence: &Evidence, folder: &Path, room: &mut usize) -> String {
     let what = match evidence.kind {
         EvidenceKind::KeyFrame => "the picture",
         EvidenceKind::HeatMap => "the face at its highest score, and where it looks manipulated",
-        EvidenceKind::Spectrogram => "the sound around",
+        EvidenceKind::MouthStrip => "the mouth from this time on, a second a row",
+        EvidenceKind::Spectrogram => "the sound around, 0 to 8 kHz, a stroke each second and each 2 kHz",
     };
     let Some(path) = evidence.path.as_ref().filter(|_| evidence.state == EvidenceState::Kept) else {
         let why = if evidence.state == EvidenceState::Expired { "was gone already" } else { "could not be kept" };
