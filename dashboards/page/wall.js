@@ -14,7 +14,11 @@ export function show(main, { signal, heard }) {
   main.append(h("div", { class: "head" }, h("h1", {}, "Streams"), sum, h("span", { class: "space" }), add), list, empty);
 
   const seen = new IntersectionObserver((entries) => {
-    for (const entry of entries) entry.target.inView = entry.isIntersecting;
+    for (const entry of entries) {
+      entry.target.inView = entry.isIntersecting;
+      // Its turn among the others may be seconds away.
+      if (entry.isIntersecting) look(cards.get(entry.target.dataset.stream)).catch(() => {});
+    }
   }, { rootMargin: "100px" });
   signal.addEventListener("abort", () => seen.disconnect());
 
@@ -36,11 +40,12 @@ export function show(main, { signal, heard }) {
     }
   }
 
+  async function look(card) {
+    if (card?.running && await picture(card.image, `/api/v1/streams/${encodeURIComponent(card.id)}/thumbnail`)) card.none.hidden = true;
+  }
+
   async function pictures() {
-    const shown = [...cards.values()].filter((card) => card.item.inView && card.running);
-    await Promise.all(shown.map(async (card) => {
-      if (await picture(card.image, `/api/v1/streams/${encodeURIComponent(card.id)}/thumbnail`)) card.none.hidden = true;
-    }));
+    await Promise.all([...cards.values()].filter((card) => card.item.inView).map(look));
   }
 
   heard.addEventListener("stream", () => refresh().catch(() => {}), { signal });

@@ -67,8 +67,8 @@ def look(browser, address, name, streams, seconds):
     page.wait_for_function(f"document.querySelectorAll('[data-stream]').length == {streams}")
     cards = time.monotonic() - began
     # Pictures out of sight may be left for later.
-    visible = "[...document.querySelectorAll('[data-stream] img')].filter(i => i.getBoundingClientRect().top < innerHeight)"
-    page.wait_for_function(f"({visible}).length > 0 && ({visible}).every(i => i.complete && i.naturalWidth > 0)", timeout=120_000)
+    in_sight = "[...document.querySelectorAll('[data-stream]')].filter(card => card.getBoundingClientRect().top < innerHeight)"
+    page.wait_for_function(f"({in_sight}).every(card => card.querySelector('img').naturalWidth > 0)")
     pictures = time.monotonic() - began
     held_before = len(page.evaluate("window.held"))
     time.sleep(seconds)
