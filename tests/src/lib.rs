@@ -15,6 +15,7 @@ pub mod events;
 pub mod java;
 pub mod line;
 pub mod media;
+pub mod metrics;
 pub mod rtsp;
 pub mod service;
 pub mod sink;

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use polygraph_tests::media::ffmpeg;
+use polygraph_tests::metrics::{series, sum};
 use polygraph_tests::rtsp::RtspServer;
 use polygraph_tests::service::{Service, configuration, stored};
 use serde_json::{Value, json};
@@ -43,17 +44,6 @@ fn cpu_s(pid: u32) -> f64 {
     // The name in parentheses may hold spaces.
     let fields: Vec<_> = stat.rsplit(") ").next().unwrap().split(' ').collect();
     (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / TICKS
-}
-
-/// The value of each series whose name is this, by its labels.
-fn series(text: &str, name: &str) -> BTreeMap<String, f64> {
-    let lines = text.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix('{')?.split_once("} "));
-    lines.map(|(labels, value)| (labels.to_owned(), value.parse().unwrap())).collect()
-}
-
-/// The sum of the series that have this label.
-fn sum(series: &BTreeMap<String, f64>, label: &str) -> f64 {
-    series.iter().filter(|(labels, _)| labels.contains(label)).map(|(_, value)| value).sum()
 }
 
 /// A quantile of the time from a picture's arrival to its event, in seconds: the bound of the bucket that holds it.

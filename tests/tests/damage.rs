@@ -120,6 +120,27 @@ fn a_camera_that_goes_away() {
 }
 
 #[test]
+fn nobody_who_reads_what_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clip, out) = (folder.path().join("good.mp4"), folder.path().join("out"));
+    ffmpeg("-framerate 25 -loop 1 -i {astronaut.png} -t 1 -pix_fmt yuv420p -c:v libx264", &clip);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let analyze = ["analyze".to_owned(), text(&clip), "--out".to_owned(), text(&out)];
+    for arguments in [&["doctor".to_owned()][..], &analyze] {
+        let mut command = std::process::Command::new(polygraph_tests::command::polygraph());
+        command.args(arguments).stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // As `| head -0` does.
+        drop(child.stdout.take());
+        let ended = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && !said.contains("panicked"), "{arguments:?}: {said}");
+    }
+    assert_eq!(Events::read(&out.join("events.ndjson")).states(), ["started", "ended"]);
+    assert!(out.join("summary.json").exists(), "what comes after the first word is there as well");
+}
+
+#[test]
 fn inputs_that_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use polygraph_tests::media::ffmpeg;
+use polygraph_tests::metrics::series;
 use polygraph_tests::rtsp::{RtspServer, film};
 use polygraph_tests::service::{Service, configuration, stored};
 use serde_json::{Value, json};
@@ -120,10 +121,7 @@ fn a_worker_that_is_killed_comes_back_with_its_streams_and_the_others_lose_no_fr
 /// Threads, descriptors and bytes of a service.
 fn figures(service: &Service) -> [f64; 3] {
     let text = service.ask("GET", "/metrics", None).text();
-    ["process_threads", "process_open_fds", "process_resident_memory_bytes"].map(|name| {
-        let line = text.lines().find(|line| line.split(' ').next() == Some(name)).expect(name);
-        line.rsplit(' ').next().unwrap().parse().unwrap()
-    })
+    ["process_threads", "process_open_fds", "process_resident_memory_bytes"].map(|name| series(&text, name)[""])
 }
 
 /// The same at rest: the runtime's pool keeps its threads for ten idle seconds, so that a figure in the midst of work says

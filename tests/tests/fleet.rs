@@ -16,6 +16,7 @@ use polygraph_tests::command::polygraph;
 use polygraph_tests::consumer::{Received, consume};
 use polygraph_tests::line::Line;
 use polygraph_tests::media;
+use polygraph_tests::metrics::{series, sum};
 use polygraph_tests::service::get;
 use serde_json::Value;
 use tempfile::TempDir;
@@ -173,13 +174,10 @@ fn assert_tells(address: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let text = get(address, "/metrics").text();
-        let runs = |line: &&str| line.starts_with("polygraph_stream_state{state=\"running\"") && line.ends_with("} 1");
-        let running = text.lines().filter(runs).count();
-        let acknowledged = text.lines().any(|line| {
-            let value = line.strip_prefix("polygraph_delivery_acknowledged_total{topic=\"polygraph.frames\"} ");
-            value.is_some_and(|value| value != "0")
-        });
-        if running > 0 && text.contains(&format!("polygraph_worker_streams {running}\n")) && acknowledged {
+        let running = sum(&series(&text, "polygraph_stream_state"), "state=\"running\"");
+        let acknowledged = sum(&series(&text, "polygraph_delivery_acknowledged_total"), "topic=\"polygraph.frames\"");
+        let streams = series(&text, "polygraph_worker_streams").get("").copied();
+        if running > 0.0 && streams == Some(running) && acknowledged > 0.0 {
             return;
         }
         assert!(Instant::now() < deadline, "{text}");

@@ -86,7 +86,7 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
             Err(error) => Some(error.to_string()),
         };
         if let Some(failure) = failure {
-            eprintln!("polygraph: {failure}");
+            errln!("polygraph: {failure}");
             failed = true;
         }
         if interrupted() {
@@ -125,7 +125,7 @@ pub fn stop_on_ctrl_c() {
         }
     };
     if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("polygraph: Ctrl-C will end the run at once: {error}");
+        errln!("polygraph: Ctrl-C will end the run at once: {error}");
     }
 }
 
@@ -194,7 +194,7 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules) -> Result
         }
     }
     if !analyze.quiet {
-        print!("{summary}{}", outputs.report());
+        out!("{summary}{}", outputs.report());
         caveat(&outputs);
     }
     let failure = failure.map(|failure| format!("{}: {failure}", input.given)).or(undelivered);
@@ -212,7 +212,7 @@ fn caveat(outputs: &Outputs) {
         (voice.then_some(polygraph_models::voice::CARD), "signs of a synthetic voice"),
     ] {
         if let Some(Ok(card)) = card.map(polygraph_models::card) {
-            println!("  What {what} are worth: {}", card.quality.note);
+            outln!("  What {what} are worth: {}", card.quality.note);
         }
     }
 }

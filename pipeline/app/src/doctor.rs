@@ -39,14 +39,14 @@ pub fn run(doctor: &Doctor) -> Result<ExitCode> {
 
 fn gstreamer() -> bool {
     if let Err(error) = analyze::init() {
-        println!("missing  {error}");
+        outln!("missing  {error}");
         return false;
     }
-    println!("ok       {}", gst::version_string());
+    outln!("ok       {}", gst::version_string());
     let missing = |name: &str| gst::ElementFactory::find(name).is_none();
     let lacking: Vec<_> = ELEMENTS.into_iter().filter(|(name, _)| missing(name)).collect();
     for (name, package) in &lacking {
-        println!("missing  GStreamer element {name}: apt-get install {package}");
+        outln!("missing  GStreamer element {name}: apt-get install {package}");
     }
     lacking.is_empty()
 }
@@ -57,14 +57,14 @@ fn networks() -> bool {
     for card in cards() {
         match store.verify(card) {
             Ok(()) => {
-                println!("ok       network {} {}", card.name, card.version);
+                outln!("ok       network {} {}", card.name, card.version);
                 if let Some(caveat) = card.licence.commercial_caveat() {
-                    println!("note     network {}: {caveat}", card.name);
+                    outln!("note     network {}: {caveat}", card.name);
                 }
             }
             Err(polygraph_models::Error::Missing { .. }) if card.licence.must_accept => {}
             Err(error) => {
-                println!("missing  {error}");
+                outln!("missing  {error}");
                 sound = false;
             }
         }
@@ -76,16 +76,16 @@ fn engine(provider: Provider) -> bool {
     let engine = match Engine::open(EngineConfig { provider, ..EngineConfig::default() }) {
         Ok(engine) => Arc::new(engine),
         Err(error) => {
-            println!("missing  {error}");
+            outln!("missing  {error}");
             return false;
         }
     };
     for card in cards().iter().filter(|card| !card.licence.must_accept) {
         if let Err(error) = engine.load(&card.name) {
-            println!("missing  {error}");
+            outln!("missing  {error}");
             return false;
         }
     }
-    engine.reports().iter().for_each(|report| println!("ok       {report}"));
+    engine.reports().iter().for_each(|report| outln!("ok       {report}"));
     true
 }

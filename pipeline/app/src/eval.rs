@@ -111,7 +111,7 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     }
     let bootstrap = Bootstrap { resamples: eval.resamples, ..Bootstrap::default() };
     if eval.calibrate {
-        print!("{}", calibrate::snippet(&manifest, &runs, &bootstrap)?);
+        out!("{}", calibrate::snippet(&manifest, &runs, &bootstrap)?);
         if eval.out.is_none() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -122,7 +122,7 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         write(out, &report)?;
     }
     if !eval.quiet && !eval.calibrate {
-        print!("{}", page::summary(&report));
+        out!("{}", page::summary(&report));
     }
     Ok(ExitCode::SUCCESS)
 }

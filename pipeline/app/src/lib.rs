@@ -3,6 +3,12 @@
 //!
 //! It is a library so that tests reach [`supervise`] without a process between; `main.rs` is one call.
 
+// They panic without a reader; `out` has what doesn't.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
+#[macro_use]
+mod out;
+
 mod analyze;
 mod cli;
 mod doctor;
@@ -32,7 +38,7 @@ pub fn main() -> ExitCode {
     match cli::run() {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("polygraph: {error}");
+            errln!("polygraph: {error}");
             ExitCode::FAILURE
         }
     }

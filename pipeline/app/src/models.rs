@@ -61,7 +61,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
         Command::Verify => verify(&store),
         Command::Check { file, card: name } => {
             let report = polygraph_models::check(file, card(name)?)?;
-            println!("{report}");
+            outln!("{report}");
             Ok(if report.fits() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::AddScene { label, folder } => labels::add(&store, label, folder),
@@ -70,7 +70,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
 }
 
 fn list(store: &Store) -> Result<ExitCode> {
-    println!("{:<24} {:<8} {:<10} {:<18} TITLE", "CARD", "VERSION", "STATE", "LICENCE");
+    outln!("{:<24} {:<8} {:<10} {:<18} TITLE", "CARD", "VERSION", "STATE", "LICENCE");
     for card in cards() {
         let state = match store.state(card)? {
             State::Ready => "ready",
@@ -79,14 +79,14 @@ fn list(store: &Store) -> Result<ExitCode> {
         };
         let licence = if card.licence.must_accept { "ask" } else { "" };
         let licence = format!("{} {licence}", card.licence.spdx);
-        println!("{:<24} {:<8} {:<10} {:<18} {}", card.name, card.version, state, licence.trim_end(), card.title);
-        println!("    {}", card.licence.terms);
+        outln!("{:<24} {:<8} {:<10} {:<18} {}", card.name, card.version, state, licence.trim_end(), card.title);
+        outln!("    {}", card.licence.terms);
         if let Some(caveat) = card.licence.commercial_caveat() {
-            println!("    {caveat}");
+            outln!("    {caveat}");
         }
     }
     labels::list(store)?;
-    println!("store: {}", store.root().display());
+    outln!("store: {}", store.root().display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,10 +123,10 @@ fn fetch(store: &Store, names: &[String], accept: &[String]) -> Result<ExitCode>
 fn show(progress: Progress<'_>, bar: &ProgressBar, told: &mut String) {
     match progress {
         Progress::Present { .. } => {}
-        Progress::Waiting => bar.suspend(|| eprintln!("another process is fetching; waiting for it")),
+        Progress::Waiting => bar.suspend(|| errln!("another process is fetching; waiting for it")),
         Progress::Downloading { package, bytes, total } => {
             if bar.is_hidden() && told != package {
-                eprintln!("fetching {package} ({} MB)", total.div_ceil(1_000_000));
+                errln!("fetching {package} ({} MB)", total.div_ceil(1_000_000));
             }
             package.clone_into(told);
             bar.enable_steady_tick(Duration::from_millis(200));
@@ -135,7 +135,7 @@ fn show(progress: Progress<'_>, bar: &ProgressBar, told: &mut String) {
             bar.set_position(bytes);
         }
         Progress::Unpacking { package } => bar.set_message(format!("unpacking {package}")),
-        Progress::Fetched { name } => bar.suspend(|| eprintln!("fetched {name}")),
+        Progress::Fetched { name } => bar.suspend(|| errln!("fetched {name}")),
     }
 }
 
@@ -143,19 +143,19 @@ fn verify(store: &Store) -> Result<ExitCode> {
     let mut sound = true;
     let runtime = store.verified_runtime().map(|path| path.display().to_string());
     match runtime {
-        Ok(path) => println!("onnxruntime: as pinned ({path})"),
+        Ok(path) => outln!("onnxruntime: as pinned ({path})"),
         Err(error) => {
-            println!("{error}");
+            outln!("{error}");
             sound = false;
         }
     }
     for card in cards() {
         match store.verify(card) {
-            Ok(()) => println!("{}: as in its card", card.name),
+            Ok(()) => outln!("{}: as in its card", card.name),
             // What was never asked for is not missed.
             Err(polygraph_models::Error::Missing { .. }) if card.licence.must_accept => {}
             Err(error) => {
-                println!("{error}");
+                outln!("{error}");
                 sound = false;
             }
         }

@@ -116,15 +116,15 @@ pub fn config(brokers: &str, timeout: Duration, connection: &Connection) -> Resu
 pub fn tell(notice: &Notice) {
     match notice {
         Notice::DroppingBegan => {
-            eprintln!("polygraph: there is no room for all events: the least important are given up")
+            errln!("polygraph: there is no room for all events: the least important are given up")
         }
         Notice::DroppingEnded(dropped) => {
             let counts: Vec<_> = dropped.iter().map(|(topic, records)| format!("{records} of {topic}")).collect();
-            eprintln!("polygraph: there is room for all events again; given up were {}", counts.join(", "));
+            errln!("polygraph: there is room for all events again; given up were {}", counts.join(", "));
         }
-        Notice::SpoolFailed(why) => eprintln!("polygraph: {why}"),
-        Notice::SpoolHealed => eprintln!("polygraph: the spool can be written again"),
-        Notice::SpoolDamaged(why) => eprintln!("polygraph: {why}"),
+        Notice::SpoolFailed(why) => errln!("polygraph: {why}"),
+        Notice::SpoolHealed => errln!("polygraph: the spool can be written again"),
+        Notice::SpoolDamaged(why) => errln!("polygraph: {why}"),
     }
 }
 

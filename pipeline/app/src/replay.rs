@@ -57,9 +57,9 @@ fn spool(folder: &Path, replay: &Replay) -> Result<ExitCode> {
     let courier = Courier::start(CourierConfig::new(config, folder), |notice| tell(&notice))?;
     let delivery = courier.finish(replay.timeout);
     let sum = delivery.tallies.sum();
-    println!("{} events were in the spool, {} acknowledged", sum.replayed, sum.acknowledged);
+    outln!("{} events were in the spool, {} acknowledged", sum.replayed, sum.acknowledged);
     if !delivery.complete() {
-        eprintln!("polygraph: {}", spooled_shortfall(&delivery, &replay.brokers, folder));
+        errln!("polygraph: {}", spooled_shortfall(&delivery, &replay.brokers, folder));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -84,9 +84,9 @@ fn file(events: &Path, replay: &Replay) -> Result<ExitCode> {
         }
     }
     let report = producer.finish(replay.timeout);
-    println!("{} events produced, {} acknowledged", report.counts.produced, report.counts.acknowledged);
+    outln!("{} events produced, {} acknowledged", report.counts.produced, report.counts.acknowledged);
     if !report.complete() {
-        eprintln!("polygraph: {}", shortfall(&report, &replay.brokers, events));
+        errln!("polygraph: {}", shortfall(&report, &replay.brokers, events));
         return Ok(ExitCode::FAILURE);
     }
     bad.map_or(Ok(ExitCode::SUCCESS), Err)

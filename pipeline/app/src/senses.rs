@@ -97,7 +97,7 @@ pub fn run(senses: &Senses) -> Result<ExitCode> {
         let cut =
             cut(path).map_err(|why| Error::input(path.display().to_string(), why)).and_then(|clip| clip.write(&stem));
         if let Err(error) = cut {
-            eprintln!("polygraph: {error}");
+            errln!("polygraph: {error}");
             code = ExitCode::FAILURE;
         }
     }

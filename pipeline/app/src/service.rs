@@ -140,7 +140,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     drop(load);
     let late = streams.stop_all(STOP);
     if late > 0 {
-        eprintln!("polygraph: {late} streams did not stop in time and were left");
+        errln!("polygraph: {late} streams did not stop in time and were left");
     }
     drop(streams);
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -212,7 +212,7 @@ async fn serve(config: &Config, hub: &Arc<Hub>, streams: &Arc<Streams>, engine: 
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     let server = http::Server::bind(config, Arc::clone(hub), Arc::clone(streams), engine).await?;
-    eprintln!("polygraph: the live page is at http://{}", server.address());
+    errln!("polygraph: the live page is at http://{}", server.address());
     let mut server = std::pin::pin!(server.serve());
     loop {
         tokio::select! {
@@ -223,9 +223,9 @@ async fn serve(config: &Config, hub: &Arc<Hub>, streams: &Arc<Streams>, engine: 
                 let streams = Arc::clone(streams);
                 let reloaded = tokio::task::spawn_blocking(move || streams.reload()).await;
                 match reloaded {
-                    Ok(Ok(changed)) => eprintln!("polygraph: the configuration was read again: {changed}"),
-                    Ok(Err(error)) => eprintln!("polygraph: the configuration stays as it was: {error}"),
-                    Err(error) => eprintln!("polygraph: the configuration stays as it was: {error}"),
+                    Ok(Ok(changed)) => errln!("polygraph: the configuration was read again: {changed}"),
+                    Ok(Err(error)) => errln!("polygraph: the configuration stays as it was: {error}"),
+                    Err(error) => errln!("polygraph: the configuration stays as it was: {error}"),
                 }
             }
         }
@@ -238,12 +238,12 @@ fn finish(hub: Arc<Hub>) {
         Ok(Some(courier)) => {
             let left = courier.finish(LAST_WORDS).tallies.sum().spooled;
             if left > 0 {
-                eprintln!("polygraph: {left} events are not acknowledged by Kafka yet; they stay in the spool");
+                errln!("polygraph: {left} events are not acknowledged by Kafka yet; they stay in the spool");
             }
         }
         Ok(None) => {}
         // A stream that didn't stop holds it; its store and spool end with the process, and lose nothing accepted.
-        Err(_) => eprintln!("polygraph: a stream still holds the outputs; what was accepted is on disk"),
+        Err(_) => errln!("polygraph: a stream still holds the outputs; what was accepted is on disk"),
     }
 }
 

@@ -102,7 +102,7 @@ pub fn run(command: &Command) -> Result<ExitCode> {
                 return Err(Error::input(stream, "no such stream is wanted; polygraph streams list shows them"));
             }
             board.want(stream, None)?;
-            println!("{stream}: taken back");
+            outln!("{stream}: taken back");
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -118,7 +118,7 @@ fn set(board: &Board, stream: &str, wanted: &Wanted) -> Result<ExitCode> {
     // What a worker would refuse is not written in the first place.
     Wanted::read(&record).map_err(invalid)?;
     board.want(stream, Some(&record))?;
-    println!("{stream}: wanted");
+    outln!("{stream}: wanted");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -141,13 +141,13 @@ fn list(board: &Board, group: &str, json: bool) -> Result<ExitCode> {
     let lines = lines(board.wanted()?, &board.status()?, &members);
     for line in &lines {
         if json {
-            println!("{}", serde_json::to_string(line).unwrap_or_default());
+            outln!("{}", serde_json::to_string(line).unwrap_or_default());
         } else {
-            println!("{}", line.told());
+            outln!("{}", line.told());
         }
     }
     if !json {
-        println!("{} streams, {} workers", lines.len(), members.len());
+        outln!("{} streams, {} workers", lines.len(), members.len());
     }
     let all_run =
         lines.iter().all(|line| line.present && line.actual.as_ref().is_some_and(|now| now.state == "running"));

@@ -62,9 +62,9 @@ pub fn run(command: &Command) -> Result<ExitCode> {
             if let Some(partitions) = fleet {
                 made.extend(create_fleet_topics(&config, *partitions, *replicas)?);
             }
-            made.iter().for_each(|name| println!("{name}: made"));
+            made.iter().for_each(|name| outln!("{name}: made"));
             if made.is_empty() {
-                println!("all topics are there");
+                outln!("all topics are there");
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -87,9 +87,9 @@ fn check(cluster: &Cluster, fleet: bool) -> Result<ExitCode> {
     }
     for topic in topics {
         match topic.fault {
-            None => println!("{}: {} partitions, {} replicas", topic.name, topic.partitions, topic.replicas),
+            None => outln!("{}: {} partitions, {} replicas", topic.name, topic.partitions, topic.replicas),
             Some(fault) => {
-                println!("{}: {fault}", topic.name);
+                outln!("{}: {fault}", topic.name);
                 code = ExitCode::FAILURE;
             }
         }

@@ -77,7 +77,7 @@ impl Hook {
     pub fn post(&self, event: String) {
         let taken = self.queue.as_ref().is_some_and(|queue| queue.try_send(event).is_ok());
         if !taken && self.shared.given_up.fetch_add(1, Ordering::Relaxed) == 0 {
-            eprintln!("polygraph: too many events wait for the webhook: further ones are given up");
+            errln!("polygraph: too many events wait for the webhook: further ones are given up");
         }
     }
 
@@ -137,17 +137,17 @@ impl Poster {
             match self.attempt(event) {
                 Answer::Taken => {
                     if std::mem::take(&mut self.away) {
-                        eprintln!("polygraph: the webhook takes events again");
+                        errln!("polygraph: the webhook takes events again");
                     }
                     return true;
                 }
                 Answer::Refused(why) => {
-                    eprintln!("polygraph: the webhook refuses an event for good: {why}");
+                    errln!("polygraph: the webhook refuses an event for good: {why}");
                     return false;
                 }
                 Answer::Away(why) => {
                     if !std::mem::replace(&mut self.away, true) {
-                        eprintln!("polygraph: the webhook can't be reached ({why}); it is tried again");
+                        errln!("polygraph: the webhook can't be reached ({why}); it is tried again");
                     }
                 }
             }

@@ -125,7 +125,7 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     let (session, group) = (options.session_timeout, options.group.clone());
     let group = MemberConfig { session, group, ..MemberConfig::new(within(TOPICS), &name) };
     let mut member = Member::join(group, Arc::clone(&crew) as Arc<dyn Keeper>)?;
-    eprintln!("polygraph: worker {name} shares the streams of group {}", options.group);
+    errln!("polygraph: worker {name} shares the streams of group {}", options.group);
     let ended = work(&mut member, &crew, &mut News::new(&name, news, Arc::clone(&courier), options.profile));
     // The others take over while the spool is emptied.
     member.leave();
@@ -135,7 +135,7 @@ pub fn run(options: &Worker) -> Result<ExitCode> {
     if let Some(courier) = Arc::into_inner(courier) {
         let delivery = courier.finish(options.timeout);
         if !delivery.complete() {
-            eprintln!("polygraph: {}", spooled_shortfall(&delivery, &options.brokers, &options.spool));
+            errln!("polygraph: {}", spooled_shortfall(&delivery, &options.brokers, &options.spool));
         }
     }
     ended.map(|()| ExitCode::SUCCESS)
@@ -149,7 +149,7 @@ fn work(member: &mut Member, crew: &Crew, news: &mut News) -> Result<()> {
         crew.heal();
         let Some(error) = member.last_error() else { continue };
         if spoken.as_ref().is_none_or(|(when, what)| *what != error && when.elapsed() > REMINDER) {
-            eprintln!("polygraph: Kafka: {error}");
+            errln!("polygraph: Kafka: {error}");
             spoken = Some((Instant::now(), error));
         }
     }
@@ -186,8 +186,8 @@ fn make_topics(config: &ProducerConfig, partitions: i32) {
         Ok(topics) => topics
             .iter()
             .filter_map(|topic| Some((topic.name, topic.fault.as_ref()?)))
-            .for_each(|(name, fault)| eprintln!("polygraph: the topic {name}: {fault}")),
-        Err(error) => eprintln!("polygraph: Kafka: {error}; waiting for it"),
+            .for_each(|(name, fault)| errln!("polygraph: the topic {name}: {fault}")),
+        Err(error) => errln!("polygraph: Kafka: {error}; waiting for it"),
     }
 }
 

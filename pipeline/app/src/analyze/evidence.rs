@@ -250,7 +250,7 @@ impl Keeper {
 
     fn tell(&mut self, why: &str) {
         if !std::mem::replace(&mut self.told, true) {
-            eprintln!("polygraph: evidence is not kept from here on where that fails: {why}");
+            errln!("polygraph: evidence is not kept from here on where that fails: {why}");
         }
     }
 }

@@ -276,7 +276,7 @@ impl Graph {
     /// Ends the pipeline.
     pub fn stop(&self) {
         if self.media.pipeline.set_state(gst::State::Null).is_err() {
-            eprintln!("polygraph: the pipeline doesn't stop in order");
+            errln!("polygraph: the pipeline doesn't stop in order");
         }
     }
 }

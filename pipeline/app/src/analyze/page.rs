@@ -82,7 +82,7 @@ pub fn write(folder: &Path, summary: &Summary, report: &Report) -> Result<()> {
     let path = folder.join("report.html");
     let plots = Store::open(Store::default_dir()).plots();
     if plots.is_err() {
-        eprintln!("polygraph: report.html has no plots, since uPlot isn't in the store: polygraph models fetch");
+        errln!("polygraph: report.html has no plots, since uPlot isn't in the store: polygraph models fetch");
     }
     fs::write(&path, html(folder, summary, report, &networks, plots.ok().as_ref())).map_err(Error::file(&path))
 }

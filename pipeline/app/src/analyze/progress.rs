@@ -60,7 +60,7 @@ impl Progress {
                 bar.set_position(at / 1_000_000);
                 bar.set_message(text);
             }
-            None => eprintln!("{text}"),
+            None => errln!("{text}"),
         }
     }
 

@@ -167,7 +167,7 @@ fn end(message: &gst::Message) -> End {
 impl Drop for Chain {
     fn drop(&mut self) {
         if self.pipeline.set_state(gst::State::Null).is_err() {
-            eprintln!("polygraph: a pipeline doesn't stop in order");
+            errln!("polygraph: a pipeline doesn't stop in order");
         }
     }
 }

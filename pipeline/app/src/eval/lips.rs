@@ -101,15 +101,15 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         let Line { video, sound, offset_ms, person, corpus, kind } = line.clone();
         let paths = [&video, &sound].map(|path| eval.folder.join(path));
         let found = run::clip(&paths, offset_ms, eval.provider).map_err(|why| {
-            eprintln!("polygraph: {video} with the sound of {sound}: {why}");
+            errln!("polygraph: {video} with the sound of {sound}: {why}");
         });
         items.push(Item { video, sound, offset_ms, person, corpus, kind, found: found.ok() });
         if !eval.quiet && (number + 1) % 50 == 0 {
-            eprintln!("{} of {} clips", number + 1, lines.len());
+            errln!("{} of {} clips", number + 1, lines.len());
         }
     }
     let figures = figures::figures(&items, eval.resamples);
-    print!("{}", figures::table(&figures));
+    out!("{}", figures::table(&figures));
     if let Some(out) = &eval.out {
         let report = Report { about: Circumstances::now(), figures, items };
         listed::write(out, "lips.json", serde_json::to_string_pretty(&report))?;

@@ -125,7 +125,7 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         threshold,
     };
     let report = Report { about, labels, measured };
-    print!("{}", page::table(&report));
+    out!("{}", page::table(&report));
     if let Some(out) = &eval.out {
         write(out, &report)?;
     }

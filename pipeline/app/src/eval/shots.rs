@@ -102,11 +102,11 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
             items.push(item(line, name, truth, &found));
         }
         if !eval.quiet {
-            eprintln!("{}: done", line.video);
+            errln!("{}: done", line.video);
         }
     }
     let figures = figures::figures(&items, eval.resamples);
-    print!("{}", figures::table(&figures));
+    out!("{}", figures::table(&figures));
     if let Some(out) = &eval.out {
         let about = About { circumstances: Circumstances::now(), tolerance_s: 0.08 };
         let report = Report { about, figures, items };

@@ -84,15 +84,15 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         }
         let paths = [&line.video, &line.sound].map(|path| eval.folder.join(path));
         let found = run::clip(&paths, eval.provider).map_err(|why| {
-            eprintln!("polygraph: {} with the sound of {}: {why}", line.video, line.sound);
+            errln!("polygraph: {} with the sound of {}: {why}", line.video, line.sound);
         });
         items.push(Item { line, found: found.ok() });
         if !eval.quiet && (number + 1) % 50 == 0 {
-            eprintln!("{} clips", number + 1);
+            errln!("{} clips", number + 1);
         }
     }
     let figures = figures::figures(&items, eval.resamples);
-    print!("{}", figures::table(&figures));
+    out!("{}", figures::table(&figures));
     if let Some(out) = &eval.out {
         let report = Report { about: Circumstances::now(), figures, items };
         listed::write(out, "speech.json", serde_json::to_string(&report))?;

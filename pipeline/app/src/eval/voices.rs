@@ -46,7 +46,7 @@ pub fn run(eval: &Eval, manifest: &Manifest, split: Split, items: &[(usize, &Ite
     let mut runs = Vec::new();
     for condition in conditions {
         if !eval.quiet {
-            eprintln!("{condition}: {} recordings", items.len());
+            errln!("{condition}: {} recordings", items.len());
         }
         match all(eval, *condition, items)? {
             Some(outcomes) => runs.push((*condition, outcomes)),
@@ -55,7 +55,7 @@ pub fn run(eval: &Eval, manifest: &Manifest, split: Split, items: &[(usize, &Ite
     }
     let bootstrap = Bootstrap { resamples: eval.resamples, ..Bootstrap::default() };
     if let (true, Some((_, outcomes))) = (eval.calibrate, runs.first()) {
-        print!("{}", calibrate::snippet(manifest, outcomes, &bootstrap)?);
+        out!("{}", calibrate::snippet(manifest, outcomes, &bootstrap)?);
     }
     let about = report::About {
         polygraph: env!("CARGO_PKG_VERSION").to_owned(),
@@ -73,7 +73,7 @@ pub fn run(eval: &Eval, manifest: &Manifest, split: Split, items: &[(usize, &Ite
         write(out, &report)?;
     }
     if !eval.quiet && !eval.calibrate {
-        print!("{report}");
+        out!("{report}");
     }
     Ok(ExitCode::SUCCESS)
 }

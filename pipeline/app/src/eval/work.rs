@@ -179,7 +179,7 @@ impl Progress {
             Some(bar) => bar.inc(1),
             None if !self.quiet && self.told.elapsed() > LINE => {
                 self.told = Instant::now();
-                eprintln!("{}: {} of {} items", self.condition, self.done, self.count);
+                errln!("{}: {} of {} items", self.condition, self.done, self.count);
             }
             None => {}
         }

@@ -35,7 +35,7 @@ pub fn add(store: &Store, label: &str, folder: &Path) -> Result<ExitCode> {
     for file in &files {
         match still::decode(file).and_then(|picture| squeezed(&Planes::of(&picture))) {
             Ok(picture) => examples.push(network.look(&picture)?.embedding),
-            Err(why) => eprintln!("polygraph: {} is left out: {why}", file.display()),
+            Err(why) => errln!("polygraph: {} is left out: {why}", file.display()),
         }
     }
     let Some(model) = network.added() else {
@@ -44,12 +44,12 @@ pub fn add(store: &Store, label: &str, folder: &Path) -> Result<ExitCode> {
     let made = AddedLabel::learn(label, &examples, model, network.identity())?;
     let path = AddedLabels::save(store, &made)?;
     let (found, of) = (made.leave_one_out.found, made.leave_one_out.of);
-    println!("`{label}` was made of {of} pictures; {found} of them are found by a label made of the others.");
-    println!(
+    outln!("`{label}` was made of {of} pictures; {found} of them are found by a label made of the others.");
+    outln!(
         "It is told from p = {:.2} on. How often it is told wrongly nobody has measured: try it on pictures of other things.",
         made.least
     );
-    println!("{}", path.display());
+    outln!("{}", path.display());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -61,14 +61,14 @@ pub fn remove(store: &Store, label: &str) -> Result<ExitCode> {
     if !AddedLabels::remove(store, label)? {
         return Err(Error::input(label, "there is no such label; `polygraph models list` names those that there are"));
     }
-    println!("`{label}` is gone");
+    outln!("`{label}` is gone");
     Ok(ExitCode::SUCCESS)
 }
 
 /// The labels of the store, for `polygraph models list`.
 pub fn list(store: &Store) -> Result<()> {
     for (label, examples) in AddedLabels::names(store)? {
-        println!("label {label:<18} of {examples} pictures, by `polygraph models add-scene`");
+        outln!("label {label:<18} of {examples} pictures, by `polygraph models add-scene`");
     }
     Ok(())
 }

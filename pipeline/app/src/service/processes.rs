@@ -187,7 +187,7 @@ impl Worker {
             let began = Instant::now();
             match self.launch() {
                 Ok(child) => self.attend(child),
-                Err(error) => eprintln!("polygraph: worker process {} does not start: {error}", self.number),
+                Err(error) => errln!("polygraph: worker process {} does not start: {error}", self.number),
             }
             let inner = self.lock();
             if inner.ending {
@@ -233,7 +233,7 @@ impl Worker {
                 }
             });
             if let Err(error) = reading {
-                eprintln!("polygraph: no thread for worker process {}: {error}", self.number);
+                errln!("polygraph: no thread for worker process {}: {error}", self.number);
             }
         }
         let (mut heard, mut end) = (Instant::now(), None);
@@ -250,7 +250,7 @@ impl Worker {
                 end = Some(Instant::now() + END);
             }
             if end.is_some_and(|end| Instant::now() >= end) || heard.elapsed() >= SILENCE {
-                eprintln!("polygraph: worker process {} hangs and is killed", self.number);
+                errln!("polygraph: worker process {} hangs and is killed", self.number);
                 // It may have ended by itself in this moment.
                 let _ = child.kill();
                 break;
@@ -266,14 +266,14 @@ impl Worker {
         let report: Report = match serde_json::from_str(line) {
             Ok(report) => report,
             Err(error) => {
-                eprintln!("polygraph: worker process {} says something odd: {error}", self.number);
+                errln!("polygraph: worker process {} says something odd: {error}", self.number);
                 return;
             }
         };
         match report {
             Report::Event(line, delay) => match Event::parse(&line) {
                 Ok(event) => self.hub.take(&event, line, delay),
-                Err(error) => eprintln!("polygraph: an event of worker process {} is none: {error}", self.number),
+                Err(error) => errln!("polygraph: an event of worker process {} is none: {error}", self.number),
             },
             Report::Status(id, told) => {
                 let status = *told;
@@ -307,7 +307,7 @@ impl Worker {
         let mut inner = self.lock();
         (inner.orders, inner.pid) = (None, None);
         if !inner.ending {
-            eprintln!("polygraph: worker process {} ended ({how}) and is started again", self.number);
+            errln!("polygraph: worker process {} ended ({how}) and is started again", self.number);
         }
         let ending = inner.ending;
         let mut states = Vec::new();

@@ -152,7 +152,7 @@ impl Streams {
             let id = stream.id.clone();
             // What was allowed then may not be now; the others start all the same.
             if let Err(why) = streams.valid(&stream).and_then(|()| streams.start(stream, false)) {
-                eprintln!("polygraph: the stream {id}, added by the API, is not started: {why}");
+                errln!("polygraph: the stream {id}, added by the API, is not started: {why}");
             }
         }
         Ok(streams)
@@ -374,7 +374,7 @@ impl Streams {
         let Some(entry) = self.lock().remove(id) else { return false };
         // Out of the lock.
         if !entry.stream.stop(STOP) {
-            eprintln!("polygraph: stream {id} did not stop in time and was left");
+            errln!("polygraph: stream {id} did not stop in time and was left");
         }
         true
     }

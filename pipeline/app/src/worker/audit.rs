@@ -35,7 +35,7 @@ impl Audit {
         let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.append(generation, event) {
             if *lost == 0 {
-                eprintln!("polygraph: {}: {error}", self.path.display());
+                errln!("polygraph: {}: {error}", self.path.display());
             }
             *lost += 1;
         } else {

@@ -68,10 +68,10 @@ impl Exposition {
         runtime.spawn(async move {
             let service = router.into_make_service_with_connect_info::<SocketAddr>();
             if let Err(error) = axum::serve(listener, service).await {
-                eprintln!("polygraph: metrics are not served any more: {error}");
+                errln!("polygraph: metrics are not served any more: {error}");
             }
         });
-        eprintln!("polygraph: metrics are at http://{address}/metrics");
+        errln!("polygraph: metrics are at http://{address}/metrics");
         Ok(Self(Some(runtime)))
     }
 }

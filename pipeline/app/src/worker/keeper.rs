@@ -124,11 +124,11 @@ impl Keeper for Crew {
             .and_then(|wanted| self.runner.start(stream, &wanted, voice.clone()));
         match started {
             Ok(run) => {
-                eprintln!("polygraph: {stream}: running, generation {generation}");
+                errln!("polygraph: {stream}: running, generation {generation}");
                 self.runs().insert(stream.to_owned(), Running { run, voice });
             }
             Err(why) => {
-                eprintln!("polygraph: {stream}: {why}");
+                errln!("polygraph: {stream}: {why}");
                 voice.say("refused", Some(why));
             }
         }
@@ -148,7 +148,7 @@ impl Keeper for Crew {
             self.status.forget();
         }
         let names: Vec<_> = stopping.iter().map(|running| running.voice.stream.as_str()).collect();
-        eprintln!("polygraph: {}: {}", names.join(", "), told(why));
+        errln!("polygraph: {}: {}", names.join(", "), told(why));
         stopping.iter().for_each(|running| running.run.ask_to_stop());
         let deadline = Instant::now() + if why == Stop::Lost { Duration::ZERO } else { STOP };
         for Running { run, voice } in stopping {

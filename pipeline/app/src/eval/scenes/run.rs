@@ -52,7 +52,7 @@ pub fn stills(
     for (number, line) in lines.iter().enumerate() {
         match still::size(&folder.join(&line.path)) {
             Some((width, height)) => sizes.entry((width & !1, height & !1)).or_default().push(number),
-            None => eprintln!("polygraph: {} is no picture that can be read", line.path),
+            None => errln!("polygraph: {} is no picture that can be read", line.path),
         }
     }
     let found = Found::default();
@@ -63,11 +63,11 @@ pub fn stills(
             let picture = still::decode(&folder.join(&lines[number].path));
             match picture.map(|picture| Planes::of(&picture)) {
                 Ok(planes) => pipeline.push(number, planes)?,
-                Err(why) => eprintln!("polygraph: {}: {why}", lines[number].path),
+                Err(why) => errln!("polygraph: {}: {why}", lines[number].path),
             }
             done += 1;
             if !quiet && done % 1000 == 0 {
-                eprintln!("{condition}: {done} of {} stills", lines.len());
+                errln!("{condition}: {done} of {} stills", lines.len());
             }
             if interrupted() {
                 return Ok(vec![None; lines.len()]);
@@ -162,7 +162,7 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         if self.pipeline.set_state(gst::State::Null).is_err() {
-            eprintln!("polygraph: a pipeline doesn't stop in order");
+            errln!("polygraph: a pipeline doesn't stop in order");
         }
     }
 }

@@ -215,7 +215,7 @@ impl<'a> Running<'a> {
 impl Drop for Running<'_> {
     fn drop(&mut self) {
         if self.0.set_state(gst::State::Null).is_err() {
-            eprintln!("polygraph: a pipeline doesn't stop in order");
+            errln!("polygraph: a pipeline doesn't stop in order");
         }
     }
 }

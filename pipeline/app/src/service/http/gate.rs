@@ -136,7 +136,7 @@ impl Audit {
     fn write(&self, entry: &serde_json::Value) {
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if writeln!(file, "{entry}").is_err() {
-            eprintln!("polygraph: the audit log can't be written: {entry}");
+            errln!("polygraph: the audit log can't be written: {entry}");
         }
     }
 }

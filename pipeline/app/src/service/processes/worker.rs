@@ -113,7 +113,7 @@ pub fn run() -> Result<()> {
     for line in lines.map_while(std::result::Result::ok) {
         match serde_json::from_str(&line) {
             Ok(order) => office.obey(order),
-            Err(error) => eprintln!("polygraph: a worker process was told something odd: {error}"),
+            Err(error) => errln!("polygraph: a worker process was told something odd: {error}"),
         }
     }
     office.close();
@@ -160,12 +160,12 @@ impl Office {
                     if let Some(stream) = stream
                         && !stream.stop(STOP)
                     {
-                        eprintln!("polygraph: stream {id} did not stop in time and was left");
+                        errln!("polygraph: stream {id} did not stop in time and was left");
                     }
                     voice.say(Report::Over(id));
                 });
                 if let Err(error) = stopping {
-                    eprintln!("polygraph: no thread to stop a stream: {error}");
+                    errln!("polygraph: no thread to stop a stream: {error}");
                 }
             }
             Order::Rates(id, analysis_fps, partial_interval_ms) => {
