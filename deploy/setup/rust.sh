@@ -28,7 +28,7 @@ build_release() {
   [[ "${1:-}" != tests ]] || targets=(--lib --bins --tests --examples)
   if [[ ! -x target/release/polygraph ]]; then
     quiet=() # a first build takes long enough to want to see it move
-    say "building (a first build takes 5 to 10 minutes on two cores)"
+    say "building (a first build takes 10 minutes or so on two cores)"
     cargo fetch --locked || die "the crates could not be downloaded: is the network there? Then run again"
   fi
   cargo build --release --locked --workspace "${targets[@]}" "${quiet[@]}" || die "the build failed (see above)"
