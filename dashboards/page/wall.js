@@ -17,7 +17,7 @@ export function show(main, { signal, heard }) {
     for (const entry of entries) {
       entry.target.inView = entry.isIntersecting;
       // Its turn among the others may be seconds away.
-      if (entry.isIntersecting) look(cards.get(entry.target.dataset.stream)).catch(() => {});
+      if (entry.isIntersecting) look(cards.get(entry.target.dataset.stream));
     }
   }, { rootMargin: "100px" });
   signal.addEventListener("abort", () => seen.disconnect());

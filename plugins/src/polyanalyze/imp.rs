@@ -10,7 +10,7 @@ use gst::subclass::prelude::*;
 
 use super::chain::{Chain, Error, Wanted, make};
 use super::properties::{self, HANDED, Settings};
-use super::{key_frames, mouths, sound};
+use super::{key_frames, sound};
 use crate::analyser::{self, lock};
 use crate::polylips::{Live, RECORD_CAPS};
 
@@ -131,7 +131,6 @@ impl PolyAnalyze {
             // Behind the analysers, where pictures are upright and are shown to nobody else.
             if let Some(pad) = lips.static_pad("video") {
                 key_frames::watch(&pad, &bin);
-                mouths::watch(&pad, &bin);
             }
         } else {
             // One look, for one lock.

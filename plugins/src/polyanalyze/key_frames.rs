@@ -10,7 +10,10 @@ use image::codecs::jpeg::JpegEncoder;
 use image::imageops::{self, FilterType};
 use image::{ExtendedColorType, RgbImage};
 
+use polygraph_core::results::VideoResults;
+
 use super::PolyAnalyze;
+use super::mouths::Sieve;
 use crate::analyser::lock;
 use crate::meta::video_results;
 
@@ -55,24 +58,44 @@ impl KeyFrame {
     }
 }
 
-/// Posts a key frame of what passes a pad, twice a second at most, while the bin has `key-frames`.
+/// Posts a key frame of what passes a pad, twice a second at most, and its mouths, while the bin has `key-frames`.
 pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
     let bin = bin.downgrade();
-    let taker = Mutex::new(Taker::default());
+    let state = Mutex::new((Taker::default(), Sieve::default()));
     pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
         let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer()) else { return gst::PadProbeReturn::Ok };
-        if bin.property("key-frames") {
-            let taken = lock(&taker).take(pad, buffer, bin.property("blur-unsafe"));
+        if bin.property("key-frames")
+            && let Some(pts_ns) = buffer.pts().and_then(|pts| stream_time(pad, pts))
+        {
+            let known = video_results(buffer).unwrap_or_default();
+            let blur = bin.property("blur-unsafe");
+            let (taken, mouths) = {
+                let (taker, sieve) = &mut *lock(&state);
+                let taken = taker.take(pad, buffer, pts_ns, &known, blur);
+                (taken, sieve.pass(pts_ns, known.faces.and_then(|faces| faces.mouths).unwrap_or_default()))
+            };
             match taken {
-                Some(Ok(frame)) => {
-                    let _ = bin.post_message(gst::message::Element::builder(frame.write()).src(&bin).build());
-                }
+                Some(Ok(frame)) => post(&bin, frame.write()),
                 Some(Err(why)) => gst::warning!(gst::CAT_RUST, obj = bin, "no key frame: {why}"),
                 None => {}
             }
+            mouths.into_iter().for_each(|mouth| post(&bin, mouth.write()));
         }
         gst::PadProbeReturn::Ok
     });
+}
+
+/// Where a buffer's time lies in its stream, in nanoseconds.
+pub(super) fn stream_time(pad: &gst::Pad, pts: gst::ClockTime) -> Option<u64> {
+    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
+    let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
+    segment.to_stream_time(pts).map(gst::ClockTime::nseconds)
+}
+
+/// Posts an element message of the bin's own.
+pub(super) fn post(bin: &PolyAnalyze, structure: gst::Structure) {
+    // Without a bus there is nobody to miss it.
+    let _ = bin.post_message(gst::message::Element::builder(structure).src(bin).build());
 }
 
 /// A converter, and what it converts.
@@ -93,12 +116,16 @@ struct Taker {
 
 impl Taker {
     /// The picture, if one is due.
-    fn take(&mut self, pad: &gst::Pad, buffer: &gst::BufferRef, blur: bool) -> Option<Result<KeyFrame, String>> {
-        let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-        let pts_ns = segment.segment().downcast_ref::<gst::ClockTime>()?.to_stream_time(buffer.pts()?)?.nseconds();
+    fn take(
+        &mut self,
+        pad: &gst::Pad,
+        buffer: &gst::BufferRef,
+        pts_ns: u64,
+        known: &VideoResults,
+        blur: bool,
+    ) -> Option<Result<KeyFrame, String>> {
         // Nothing, when this one is earlier than the last: after a seek.
         let since_ns = self.last_ns.and_then(|last_ns| pts_ns.checked_sub(last_ns)).unwrap_or(u64::MAX);
-        let known = video_results(buffer).unwrap_or_default();
         self.new_shot |= known.transition.is_some();
         let analysed = known.faces.as_ref().map(|faces| faces.analysed);
         // Where content safety is looked for, nothing is kept that wasn't itself looked at.

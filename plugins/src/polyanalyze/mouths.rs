@@ -2,14 +2,8 @@
 //! The mouths that lip-sync and lip-reading look at, some of them, for whoever keeps evidence.
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
 
-use gst::prelude::*;
 use polygraph_core::results::Mouth;
-
-use super::PolyAnalyze;
-use crate::analyser::lock;
-use crate::meta::video_results;
 
 /// Name of the element message.
 pub const MOUTH: &str = "polygraph-mouth";
@@ -38,7 +32,7 @@ impl MouthSeen {
         })
     }
 
-    fn write(self) -> gst::Structure {
+    pub(super) fn write(self) -> gst::Structure {
         gst::Structure::builder(MOUTH)
             .field("track", self.track)
             .field("pts", gst::ClockTime::from_nseconds(self.pts_ns))
@@ -47,37 +41,13 @@ impl MouthSeen {
     }
 }
 
-/// Posts the mouths of what passes a pad, up to eight a second of each face, while the bin has `key-frames`.
-pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
-    let bin = bin.downgrade();
-    let sieve = Mutex::new(Sieve::default());
-    pad.add_probe(gst::PadProbeType::BUFFER, move |pad, info| {
-        let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer()) else { return gst::PadProbeReturn::Ok };
-        if bin.property("key-frames")
-            && let Some(pts_ns) = in_stream(pad, buffer)
-            && let Some(mouths) = video_results(buffer).and_then(|known| known.faces).and_then(|faces| faces.mouths)
-        {
-            let seen = lock(&sieve).pass(pts_ns, mouths);
-            for mouth in seen {
-                let _ = bin.post_message(gst::message::Element::builder(mouth.write()).src(&bin).build());
-            }
-        }
-        gst::PadProbeReturn::Ok
-    });
-}
-
-fn in_stream(pad: &gst::Pad, buffer: &gst::BufferRef) -> Option<u64> {
-    let segment = pad.sticky_event::<gst::event::Segment>(0)?;
-    let segment = segment.segment().downcast_ref::<gst::ClockTime>()?;
-    segment.to_stream_time(buffer.pts()?).map(gst::ClockTime::nseconds)
-}
-
 /// When each face's mouth was last taken.
 #[derive(Default)]
-struct Sieve(BTreeMap<u64, u64>);
+pub(super) struct Sieve(BTreeMap<u64, u64>);
 
 impl Sieve {
-    fn pass(&mut self, pts_ns: u64, mouths: Vec<Mouth>) -> Vec<MouthSeen> {
+    /// The mouths whose turn it is, up to eight a second of each face.
+    pub(super) fn pass(&mut self, pts_ns: u64, mouths: Vec<Mouth>) -> Vec<MouthSeen> {
         // Tracks end, and ids are never used again; after a seek everything is due.
         self.0.retain(|_, last_ns| last_ns.abs_diff(pts_ns) < INTERVAL_NS);
         let due: Vec<_> = mouths.into_iter().filter(|mouth| !self.0.contains_key(&mouth.track)).collect();

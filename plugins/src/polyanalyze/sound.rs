@@ -7,6 +7,7 @@ use gst::prelude::*;
 use polygraph_core::results::Heard;
 
 use super::PolyAnalyze;
+use super::key_frames::{post, stream_time};
 use crate::analyser::lock;
 use crate::meta::audio_results;
 
@@ -53,14 +54,9 @@ pub(super) fn watch(pad: &gst::Pad, bin: &PolyAnalyze) {
         let (Some(bin), Some(buffer)) = (bin.upgrade(), info.buffer()) else { return gst::PadProbeReturn::Ok };
         if bin.property("key-frames") {
             let heard = audio_results(buffer).unwrap_or_default().heard;
-            let segment = pad.sticky_event::<gst::event::Segment>(0);
-            let segment = segment.as_ref().and_then(|event| event.segment().downcast_ref::<gst::ClockTime>());
-            let in_stream =
-                |ns| segment?.to_stream_time(gst::ClockTime::from_nseconds(ns)).map(gst::ClockTime::nseconds);
+            let in_stream = |ns| stream_time(pad, gst::ClockTime::from_nseconds(ns));
             let sounds: Vec<_> = heard.iter().filter_map(|piece| lock(&gatherer).take(piece, in_stream)).collect();
-            for sound in sounds {
-                let _ = bin.post_message(gst::message::Element::builder(sound.write()).src(&bin).build());
-            }
+            sounds.into_iter().for_each(|sound| post(&bin, sound.write()));
         }
         gst::PadProbeReturn::Ok
     });
