@@ -3,7 +3,7 @@
 //! killed, as a power cut would, and started again on the same port with the same log.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::java::java;
+use crate::kafka_log::{self, STORAGE_TOOL};
 
 /// For the broker to answer; a loaded machine with two cores takes about 10 s.
 const START: Duration = Duration::from_secs(90);
 /// A broker that was killed may not come back before its controller has given its former life up, which takes 9 s by default.
 const SHORT_LIVES: &str = "broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\n";
-const STORAGE_TOOL: &str = "kafka.tools.StorageTool";
 /// Other processes may take a port between our asking and the broker's binding it.
 const PORT_CLASHES: u32 = 5;
 
@@ -133,7 +133,11 @@ impl Broker {
             if disk.is_some() {
                 append(&folder.path().join("server.properties"), "log.index.interval.bytes=1073741824\n");
             }
-            format_log(java(STORAGE_TOOL), folder.path(), &more, true);
+            if guard.is_some() {
+                kafka_log::format(java(STORAGE_TOOL), folder.path(), &more);
+            } else {
+                kafka_log::write_empty(&log, 1);
+            }
             let mut broker = Self { folder, port, guarded, process: None };
             match broker.launch() {
                 Ok(()) => return broker,
@@ -149,7 +153,7 @@ impl Broker {
         let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
         let [port, controller, guarded] = free_ports();
         write_properties(folder.path(), &folder.path().join("log"), [port, controller, guarded], None);
-        format_log(java(STORAGE_TOOL), folder.path(), &[], true);
+        kafka_log::format(java(STORAGE_TOOL), folder.path(), &[]);
         let mut broker = Self { folder, port, guarded, process: None };
         broker.spawn_with(java("kafka.Kafka"));
         if broker.await_answer().is_ok() {
@@ -262,17 +266,18 @@ impl Broker {
         self.process.as_mut().is_some_and(|process| process.try_wait().expect("the state of a child").is_none())
     }
 
-    /// Asks for metadata; waits up to a second for the answer.
+    /// Asks for metadata, once it listens; waits up to a second for the answer.
     fn answers(&self) -> bool {
+        if TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            // A refused connection is an answer without a wait, though not for kcat.
+            std::thread::sleep(Duration::from_millis(50));
+            return false;
+        }
         let asked = Command::new("kcat")
             .args(["-b", &self.address(), "-L", "-m", "1"])
             .stdin(Stdio::null())
             .output()
             .expect("kcat is missing: apt install kcat (./dev test does)");
-        if !asked.status.success() {
-            // A refused connection is an answer without a wait.
-            std::thread::sleep(Duration::from_millis(100));
-        }
         asked.status.success()
     }
 }
@@ -317,10 +322,11 @@ impl Cluster {
                      min.insync.replicas={}\n\
                      offsets.topic.replication.factor={size}\n\
                      offsets.topic.num.partitions=4\n\
-                     # The first member of a group isn't made to wait for others.\n\
-                     group.initial.rebalance.delay.ms=0\n\
                      # Tests are in a hurry.\n\
+                     group.initial.rebalance.delay.ms=0\n\
                      group.min.session.timeout.ms=1000\n\
+                     controller.quorum.election.timeout.ms=200\n\
+                     controller.quorum.election.backoff.max.ms=100\n\
                      {SHORT_LIVES}",
                     n + 1,
                     voters.join(","),
@@ -330,15 +336,10 @@ impl Cluster {
                     size.div_ceil(2),
                 );
                 fs::write(folder.path().join("server.properties"), text).expect("server.properties");
+                kafka_log::write_empty(&folder.path().join("log"), n + 1);
                 Broker { folder, port, guarded: second, process: None }
             };
             let mut brokers: Vec<_> = (0..size).map(broker).collect();
-            // At once: each takes a Java more than a second.
-            std::thread::scope(|scope| {
-                for broker in &brokers {
-                    scope.spawn(|| format_log(java(STORAGE_TOOL), broker.folder.path(), &[], false));
-                }
-            });
             brokers.iter_mut().for_each(Broker::spawn);
             match brokers.iter_mut().try_for_each(Broker::await_answer) {
                 Ok(()) => return Self { brokers, far },
@@ -395,7 +396,7 @@ fn write_properties(folder: &Path, log: &Path, ports: [u16; 3], guard: Option<&G
     let text = format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
-         controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         controller.quorum.voters=1@127.0.0.1:{controller}\n\
          listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{listener}\n\
          advertised.listeners=PLAINTEXT://127.0.0.1:{port}{listener}\n\
          listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT{protocol}\n\
@@ -412,17 +413,4 @@ fn write_properties(folder: &Path, log: &Path, ports: [u16; 3], guard: Option<&G
     );
     fs::write(folder.join("server.properties"), text).expect("server.properties");
     arguments
-}
-
-fn format_log(mut tool: Command, folder: &Path, more: &[String], alone: bool) {
-    let formatted = tool
-        .arg("format")
-        // Not where the voters are written in the properties.
-        .args(alone.then_some("--standalone"))
-        .args(["--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"])
-        .arg(folder.join("server.properties"))
-        .args(more)
-        .output()
-        .expect("java is missing: apt install default-jre-headless (./dev test does)");
-    assert!(formatted.status.success(), "Kafka's log: {}", String::from_utf8_lossy(&formatted.stderr));
 }

@@ -13,6 +13,7 @@ pub mod courier;
 pub mod disk;
 pub mod events;
 pub mod java;
+mod kafka_log;
 pub mod line;
 pub mod media;
 pub mod metrics;
