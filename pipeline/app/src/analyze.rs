@@ -224,10 +224,7 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
     let mut seen = graph.watch.arrived();
     loop {
         let step = graph.step();
-        graph.evidence().iter().for_each(|face| outputs.face(face));
-        graph.sound().into_iter().for_each(|sound| outputs.sound(sound));
-        graph.mouths().into_iter().for_each(|mouth| outputs.mouth(mouth));
-        graph.key_frames().into_iter().for_each(|frame| outputs.key_frame(frame));
+        graph.exhibits().into_iter().for_each(|exhibit| outputs.exhibit(exhibit));
         let arrived = graph.watch.arrived();
         if arrived != seen || matches!(step, Step::Record(_)) {
             (seen, heard) = (arrived, Instant::now());

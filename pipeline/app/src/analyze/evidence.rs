@@ -16,7 +16,7 @@ use gstpolygraph::{
     polyanalyze::{KeyFrame, MouthSeen, Sound},
     polyforensics,
 };
-use image::{Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use image::{ImageBuffer, ImageResult, Pixel, PixelWithColorType, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
 use polygraph_core::{
     geometry::Rect,
     record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState, Shot},
@@ -44,6 +44,36 @@ const COARSE: u8 = 60;
 /// The colour of the box of the face that an incident is about, and of the others'.
 const BOXES: [Rgb<u8>; 2] = [Rgb([255, 72, 48]), Rgb([235, 235, 235])];
 
+/// What the analysers give that evidence is made of.
+pub enum Exhibit {
+    /// The picture of a face's highest score so far.
+    Face(polyforensics::Evidence),
+    /// A picture of the stream.
+    KeyFrame(KeyFrame),
+    /// Sound that follows on the last.
+    Sound(Sound),
+    /// A face's mouth.
+    Mouth(MouthSeen),
+}
+
+impl Exhibit {
+    /// What a message on the bus carries, if it is any of these.
+    pub fn read(message: &gst::message::Element) -> Option<Self> {
+        let face = polyforensics::Evidence::read(message).map(Self::Face);
+        face.or_else(|| KeyFrame::read(message).map(Self::KeyFrame))
+            .or_else(|| Sound::read(message).map(Self::Sound))
+            .or_else(|| MouthSeen::read(message).map(Self::Mouth))
+    }
+}
+
+/// An incident that is open.
+#[derive(Default)]
+struct Open {
+    evidence: Vec<Evidence>,
+    /// Up to where its spectrogram shows the sound.
+    heard_ns: Option<u64>,
+}
+
 /// The evidence of a run.
 pub struct Keeper {
     folder: PathBuf,
@@ -53,12 +83,9 @@ pub struct Keeper {
     faces: VecDeque<(u64, Vec<(u64, Rect)>)>,
     sound: Ring,
     mouths: Mouths,
-    /// Up to where the spectrograms of incidents that are open show the sound.
-    heard: BTreeMap<u64, u64>,
     /// The picture of each track's highest score.
     tracks: BTreeMap<u64, Evidence>,
-    /// What incidents that are open have.
-    open: BTreeMap<u64, Vec<Evidence>>,
+    open: BTreeMap<u64, Open>,
     written: u64,
     told: bool,
 }
@@ -85,7 +112,6 @@ impl Keeper {
             faces: VecDeque::new(),
             sound: Ring::default(),
             mouths: Mouths::default(),
-            heard: BTreeMap::new(),
             tracks: BTreeMap::new(),
             open: BTreeMap::new(),
             written: 0,
@@ -93,15 +119,24 @@ impl Keeper {
         })
     }
 
-    /// Takes the picture of a face's highest score so far, in the place of the track's last one.
-    pub fn face(&mut self, face: &polyforensics::Evidence) {
+    /// Takes what an incident may need.
+    pub fn take(&mut self, exhibit: Exhibit) {
+        match exhibit {
+            Exhibit::Face(face) => self.face(&face),
+            Exhibit::KeyFrame(frame) => self.key_frame(frame),
+            Exhibit::Sound(sound) => self.sound.push(sound),
+            Exhibit::Mouth(mouth) => self.mouths.push(mouth),
+        }
+    }
+
+    /// The picture of a face comes in the place of the track's last one.
+    fn face(&mut self, face: &polyforensics::Evidence) {
         let name = format!("face-{}.jpg", face.track);
         let kept = self.keep(EvidenceKind::HeatMap, face.pts_ns, &name, &face.picture);
         self.tracks.insert(face.track, kept);
     }
 
-    /// Takes a key frame.
-    pub fn key_frame(&mut self, frame: KeyFrame) {
+    fn key_frame(&mut self, frame: KeyFrame) {
         self.bytes += frame.picture.len();
         self.frames.push_back(frame);
         while self.bytes > RING_BYTES
@@ -109,16 +144,6 @@ impl Keeper {
         {
             self.bytes -= gone.picture.len();
         }
-    }
-
-    /// Takes sound.
-    pub fn sound(&mut self, sound: Sound) {
-        self.sound.push(sound);
-    }
-
-    /// Takes a mouth.
-    pub fn mouth(&mut self, mouth: MouthSeen) {
-        self.mouths.push(mouth);
     }
 
     /// Remembers where faces are.
@@ -136,21 +161,18 @@ impl Keeper {
         if !self.keeps {
             return;
         }
-        let mut evidence = self.open.remove(&incident.incident).unwrap_or_default();
+        let mut open = self.open.remove(&incident.incident).unwrap_or_default();
         if incident.state == IncidentState::Open {
-            evidence.push(self.picture(incident));
-            evidence.extend(self.mouth_strip(incident));
+            open.evidence.push(self.picture(incident));
+            open.evidence.extend(self.mouth_strip(incident));
         }
-        self.draw_sound(incident, &mut evidence);
+        self.draw_sound(incident, &mut open);
         if let Some(face) = incident.track.and_then(|track| self.tracks.get(&track)) {
-            evidence.retain(|kept| kept.kind != EvidenceKind::HeatMap);
-            evidence.push(face.clone());
+            open.replace(face.clone());
         }
-        incident.evidence = evidence.clone();
-        if incident.state == IncidentState::Close {
-            self.heard.remove(&incident.incident);
-        } else {
-            self.open.insert(incident.incident, evidence);
+        incident.evidence = open.evidence.clone();
+        if incident.state != IncidentState::Close {
+            self.open.insert(incident.incident, open);
         }
     }
 
@@ -167,50 +189,31 @@ impl Keeper {
         let pts_ns = frame.pts_ns;
         let faces = self.faces.iter().min_by_key(|(then_ns, _)| then_ns.abs_diff(pts_ns));
         let faces = faces.map(|(_, faces)| faces.as_slice()).unwrap_or_default();
-        match boxed(&frame.picture, faces, incident.track) {
-            Ok(picture) => {
-                let name = format!("incident-{}.jpg", incident.incident);
-                self.keep(EvidenceKind::KeyFrame, pts_ns, &name, &picture)
-            }
-            Err(why) => {
-                self.tell(&format!("a picture can't be drawn: {why}"));
-                not_kept(EvidenceKind::KeyFrame, pts_ns, EvidenceState::NotKept)
-            }
-        }
+        let drawn = boxed(&frame.picture, faces, incident.track);
+        self.keep_drawn(EvidenceKind::KeyFrame, pts_ns, &format!("incident-{}.jpg", incident.incident), drawn)
     }
 
     /// The face's mouth in the seconds before an incident is told, where it was looked at.
     fn mouth_strip(&mut self, incident: &Incident) -> Option<Evidence> {
         let from_ns = incident.pts_ns.saturating_sub(BEFORE_NS);
         let (first_ns, strip) = self.mouths.strip(incident.track?, from_ns, incident.pts_ns)?;
-        let mut file = Vec::new();
-        if let Err(why) = strip.write_with_encoder(JpegEncoder::new_with_quality(&mut file, QUALITY)) {
-            self.tell(&format!("a strip of mouths can't be drawn: {why}"));
-            return Some(not_kept(EvidenceKind::MouthStrip, first_ns, EvidenceState::NotKept));
-        }
         let name = format!("incident-{}-mouth.jpg", incident.incident);
-        Some(self.keep(EvidenceKind::MouthStrip, first_ns, &name, &file))
+        Some(self.keep_drawn(EvidenceKind::MouthStrip, first_ns, &name, jpeg(&strip, QUALITY)))
     }
 
     /// Draws the sound around the moment at which an incident was told, again while more of it comes.
-    fn draw_sound(&mut self, incident: &Incident, evidence: &mut Vec<Evidence>) {
-        let drawn = evidence.iter().find(|kept| kept.kind == EvidenceKind::Spectrogram);
+    fn draw_sound(&mut self, incident: &Incident, open: &mut Open) {
+        let drawn = open.evidence.iter().find(|kept| kept.kind == EvidenceKind::Spectrogram);
         let moment_ns = drawn.map_or(incident.pts_ns, |kept| kept.pts_ns);
         let known_ns = self.sound.end_ns().min(moment_ns + AFTER_NS);
-        if self.heard.get(&incident.incident).is_some_and(|shown_ns| *shown_ns >= known_ns) {
+        if open.heard_ns.is_some_and(|shown_ns| shown_ns >= known_ns) {
             return;
         }
         let time_ns = moment_ns.saturating_sub(BEFORE_NS)..moment_ns + AFTER_NS;
         let Some(picture) = self.sound.spectrogram(time_ns, moment_ns) else { return };
-        let mut file = Vec::new();
-        if let Err(why) = picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, COARSE)) {
-            return self.tell(&format!("a spectrogram can't be drawn: {why}"));
-        }
         let name = format!("incident-{}-sound.jpg", incident.incident);
-        let kept = self.keep(EvidenceKind::Spectrogram, moment_ns, &name, &file);
-        evidence.retain(|kept| kept.kind != EvidenceKind::Spectrogram);
-        evidence.push(kept);
-        self.heard.insert(incident.incident, known_ns);
+        open.replace(self.keep_drawn(EvidenceKind::Spectrogram, moment_ns, &name, jpeg(&picture, COARSE)));
+        open.heard_ns = Some(known_ns);
     }
 
     /// Gives a shot a picture of its own, where there is one.
@@ -228,6 +231,16 @@ impl Keeper {
             None => not_kept(EvidenceKind::KeyFrame, wanted_ns, EvidenceState::Expired),
         });
         shot
+    }
+
+    fn keep_drawn(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, drawn: ImageResult<Vec<u8>>) -> Evidence {
+        match drawn {
+            Ok(picture) => self.keep(kind, pts_ns, name, &picture),
+            Err(why) => {
+                self.tell(&format!("{name} can't be drawn: {why}"));
+                not_kept(kind, pts_ns, EvidenceState::NotKept)
+            }
+        }
     }
 
     fn keep(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, picture: &[u8]) -> Evidence {
@@ -255,12 +268,30 @@ impl Keeper {
     }
 }
 
+impl Open {
+    /// Evidence of a kind of which there is one.
+    fn replace(&mut self, evidence: Evidence) {
+        self.evidence.retain(|kept| kept.kind != evidence.kind);
+        self.evidence.push(evidence);
+    }
+}
+
 fn not_kept(kind: EvidenceKind, pts_ns: u64, state: EvidenceState) -> Evidence {
     Evidence { kind, pts_ns, path: None, sha256: None, state }
 }
 
+/// A JPEG file of a picture.
+fn jpeg<P>(picture: &ImageBuffer<P, Vec<u8>>, quality: u8) -> ImageResult<Vec<u8>>
+where
+    P: Pixel<Subpixel = u8> + PixelWithColorType,
+{
+    let mut file = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality))?;
+    Ok(file)
+}
+
 /// A JPEG file with boxes around faces.
-fn boxed(picture: &[u8], faces: &[(u64, Rect)], about: Option<u64>) -> image::ImageResult<Vec<u8>> {
+fn boxed(picture: &[u8], faces: &[(u64, Rect)], about: Option<u64>) -> ImageResult<Vec<u8>> {
     let mut picture = image::load_from_memory_with_format(picture, image::ImageFormat::Jpeg)?.into_rgb8();
     let (width, height) = (picture.width() as f32, picture.height() as f32);
     // The one that it is about is drawn last, over the others.
@@ -270,9 +301,7 @@ fn boxed(picture: &[u8], faces: &[(u64, Rect)], about: Option<u64>) -> image::Im
         let edges = [rect.x * width, rect.y * height, (rect.x + rect.w) * width, (rect.y + rect.h) * height];
         draw(&mut picture, edges, BOXES[usize::from(!own)], if own { 3 } else { 1 });
     }
-    let mut file = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, QUALITY))?;
-    Ok(file)
+    jpeg(&picture, QUALITY)
 }
 
 /// Draws a rectangle of lines so many pixels wide, as far as it lies in the picture.
@@ -297,9 +326,7 @@ mod tests {
     use super::*;
 
     fn grey() -> Vec<u8> {
-        let mut file = Vec::new();
-        RgbImage::from_pixel(64, 36, Rgb([128; 3])).write_with_encoder(JpegEncoder::new(&mut file)).unwrap();
-        file
+        jpeg(&RgbImage::from_pixel(64, 36, Rgb([128; 3])), QUALITY).unwrap()
     }
 
     fn face(track: u64, picture: &[u8]) -> polyforensics::Evidence {

@@ -8,13 +8,9 @@ use std::{
 };
 
 use gst::prelude::*;
-use gstpolygraph::{
-    polyanalyze::{KeyFrame, MouthSeen, Sound},
-    polyforensics::Evidence,
-};
 use polygraph_core::accounting::Counters;
 
-use super::{complaints, input::Input, watch::Watch};
+use super::{complaints, evidence::Exhibit, input::Input, watch::Watch};
 use crate::{
     cli::Analyze,
     error::{Error, Result},
@@ -65,14 +61,8 @@ pub struct Graph {
     /// How often decoders complained, and the first time.
     complaints: Option<(u64, String)>,
     ended_early: bool,
-    /// Pictures of faces that nobody has fetched yet.
-    evidence: Vec<Evidence>,
-    /// Key frames that nobody has fetched yet.
-    key_frames: Vec<KeyFrame>,
-    /// Sound that nobody has fetched yet.
-    sound: Vec<Sound>,
-    /// Mouths that nobody has fetched yet.
-    mouths: Vec<MouthSeen>,
+    /// What incidents may need and nobody has fetched yet.
+    exhibits: Vec<Exhibit>,
 }
 
 impl Graph {
@@ -96,10 +86,7 @@ impl Graph {
             damage: None,
             complaints: None,
             ended_early: false,
-            evidence: Vec::new(),
-            key_frames: Vec::new(),
-            sound: Vec::new(),
-            mouths: Vec::new(),
+            exhibits: Vec::new(),
         };
         // A refusal is an error message on the bus, which says more than the return value.
         let refused = graph.media.pipeline.set_state(gst::State::Playing).is_err();
@@ -155,19 +142,10 @@ impl Graph {
                 let why = format!("{}, near {}", fault::describe(&warning.error(), &[]), at());
                 self.damage.get_or_insert(why);
             }
-            MessageView::Element(element) => {
-                if let Some(evidence) = Evidence::read(element) {
-                    self.evidence.push(evidence);
-                } else if let Some(frame) = KeyFrame::read(element) {
-                    self.key_frames.push(frame);
-                } else if let Some(sound) = Sound::read(element) {
-                    self.sound.push(sound);
-                } else if let Some(mouth) = MouthSeen::read(element) {
-                    self.mouths.push(mouth);
-                } else {
-                    self.missing.extend(fault::missing_plugin(element));
-                }
-            }
+            MessageView::Element(element) => match Exhibit::read(element) {
+                Some(exhibit) => self.exhibits.push(exhibit),
+                None => self.missing.extend(fault::missing_plugin(element)),
+            },
             MessageView::StreamCollection(streams) if !fault::can_be_analysed(&streams.stream_collection()) => {
                 let nothing = "there is neither video nor sound in it".to_owned();
                 self.failure.get_or_insert((nothing, Instant::now()));
@@ -235,24 +213,9 @@ impl Graph {
         self.duration
     }
 
-    /// The pictures of faces that came since the last call.
-    pub fn evidence(&mut self) -> Vec<Evidence> {
-        std::mem::take(&mut self.evidence)
-    }
-
-    /// The key frames that came since the last call.
-    pub fn key_frames(&mut self) -> Vec<KeyFrame> {
-        std::mem::take(&mut self.key_frames)
-    }
-
-    /// The sound that came since the last call.
-    pub fn sound(&mut self) -> Vec<Sound> {
-        std::mem::take(&mut self.sound)
-    }
-
-    /// The mouths that were seen since the last call.
-    pub fn mouths(&mut self) -> Vec<MouthSeen> {
-        std::mem::take(&mut self.mouths)
+    /// What came since the last call that incidents may need.
+    pub fn exhibits(&mut self) -> Vec<Exhibit> {
+        std::mem::take(&mut self.exhibits)
     }
 
     /// Lets the stream end here, in order.

@@ -16,12 +16,7 @@ use polygraph_core::{
     rules::{Action, Rules},
 };
 
-use gstpolygraph::{
-    polyanalyze::{KeyFrame, MouthSeen, Sound},
-    polyforensics::Evidence,
-};
-
-use super::evidence::Keeper;
+use super::evidence::{Exhibit, Keeper};
 use crate::{
     error::{Error, Result},
     publish::Sender,
@@ -148,24 +143,9 @@ impl Outputs {
         news.iter().filter_map(|notice| notice.of_stream(pts_ns)).try_for_each(|stream| self.stream(stream))
     }
 
-    /// Keeps a picture of a face.
-    pub fn face(&mut self, evidence: &Evidence) {
-        self.evidence.face(evidence);
-    }
-
-    /// Takes a picture that an incident may need.
-    pub fn key_frame(&mut self, frame: KeyFrame) {
-        self.evidence.key_frame(frame);
-    }
-
-    /// Takes sound that an incident may need.
-    pub fn sound(&mut self, sound: Sound) {
-        self.evidence.sound(sound);
-    }
-
-    /// Takes a mouth that an incident may need.
-    pub fn mouth(&mut self, mouth: MouthSeen) {
-        self.evidence.mouth(mouth);
+    /// Takes what an incident may need.
+    pub fn exhibit(&mut self, exhibit: Exhibit) {
+        self.evidence.take(exhibit);
     }
 
     fn event(&mut self, event: &Event) -> Result<String> {
