@@ -23,7 +23,7 @@ pub use reading::{LipGate, LipReading, Unit};
 pub use safety::{Activation, Safety, SafetyForm, SafetyLabel};
 pub use scene::{Scene, SceneAdded, SceneGroup};
 pub use source::{File, Package, Registry, Repository, Role, Source, Wheel};
-pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality};
+pub use worth::{AtPrevalence, Calibration, CalibrationMethod, Measurement, Quality, Typical};
 
 /// The card of one network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +62,9 @@ pub struct Card {
     pub variants: Vec<Variant>,
     /// What its scores mean.
     pub calibration: Calibration,
+    /// How its probabilities are spread on genuine material; for those that tell of manipulation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typical: Option<Typical>,
     /// What the likeness of lips and sound means; for the network that sees mouths.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lip_sync: Option<LipSync>,

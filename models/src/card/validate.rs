@@ -38,6 +38,7 @@ impl Card {
             self.validate_tensors(),
             self.validate_licence(),
             self.calibration.validate(),
+            self.typical.as_ref().map_or(Ok(()), super::Typical::validate),
             self.lip_sync.as_ref().map_or(Ok(()), super::LipSync::validate),
             self.scene.as_ref().map_or(Ok(()), super::Scene::validate),
             self.safety.as_ref().map_or(Ok(()), super::Safety::validate),

@@ -26,6 +26,26 @@ pub struct Calibration {
     pub at_prevalence: Vec<AtPrevalence>,
 }
 
+/// How a network's probabilities are spread on genuine material of its calibration, as the product tells them: what the scores
+/// of a stream are held against.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Typical {
+    /// The nine deciles, ascending, each within 0..1.
+    pub deciles: [f64; 9],
+    /// On which material, and how many scores those are.
+    pub data: String,
+}
+
+impl Typical {
+    /// What is wrong with it, if anything.
+    pub(super) fn validate(&self) -> Result<(), String> {
+        self.deciles.iter().try_for_each(|decile| part("typical: decile", *decile))?;
+        let ascending = self.deciles.windows(2).all(|pair| pair[0] < pair[1]);
+        if ascending { Ok(()) } else { Err("typical: the deciles don't ascend".into()) }
+    }
+}
+
 /// What a score at the threshold or over it means where a part of all that is looked at is what is sought.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -10,6 +10,7 @@
 //! Streams' threads never wait for the API, the disk or Kafka: queues are bounded, what finds no room is counted.
 
 pub mod config;
+mod drifts;
 mod evidence;
 pub mod guard;
 pub mod http;

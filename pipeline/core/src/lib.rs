@@ -8,6 +8,7 @@ pub mod accounting;
 pub mod arbiter;
 pub mod ctc;
 pub mod cut;
+pub mod drift;
 pub mod evaluation;
 pub mod event;
 pub mod fault;

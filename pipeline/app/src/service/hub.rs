@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use gstpolygraph::polyforensics::Evidence;
-use polygraph_core::event::{Data, Event, EventData, StreamId};
+use polygraph_core::event::{Event, StreamId};
 use polygraph_core::profile::Profile;
 use polygraph_delivery::{Courier, Message};
 use tokio::sync::broadcast;
@@ -162,12 +162,7 @@ impl Hub {
     pub fn take(&self, event: &Event, line: String, delay: Option<Duration>) {
         let line: Arc<str> = line.into();
         let kind = kind(&event.event_type).to_owned();
-        self.metrics.event(&event.subject, &kind, delay);
-        if let EventData::Incident(Data { content, .. }) = &event.data
-            && let Some(fault) = &content.fault
-        {
-            self.metrics.fault(&event.subject, fault.kind, content.state);
-        }
+        self.metrics.event(event, delay);
         if let Some(way) = &self.kafka
             && let Ok(message) = Message::of_line(&line, way.profile)
         {

@@ -5,6 +5,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use polygraph_core::event::{Data, Event, EventData};
 use polygraph_core::fault::FaultKind;
 use polygraph_core::record::IncidentState;
 use polygraph_core::supervision::State;
@@ -16,6 +17,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
+use super::drifts::Drifts;
+use super::hub::kind;
 use super::processes::wire::Network;
 use crate::metrics::delivery;
 use crate::supervise::Status;
@@ -43,6 +46,7 @@ pub struct Metrics {
     faults: IntCounterVec,
     faults_open: IntGaugeVec,
     delay: HistogramVec,
+    drifts: Drifts,
     network: IntGaugeVec,
     nodes: IntGaugeVec,
     runs: IntCounterVec,
@@ -142,6 +146,11 @@ impl Metrics {
                 &["stream", "analyser"],
             )?,
             events: add.counters("polygraph_events_total", "Events that were made", &["stream", "kind"])?,
+            drifts: Drifts::new(add.plain_gauges(
+                "polygraph_score_drift",
+                "Population stability index of a stream's latest scores against those of the network's calibration",
+                &["stream", "network"],
+            )?),
             faults: add.counters("polygraph_faults_total", "Broadcast faults that began", &["stream", "fault"])?,
             faults_open: add.gauges(
                 "polygraph_fault_open",
@@ -205,16 +214,26 @@ impl Metrics {
         })
     }
 
-    /// An event was made.
-    pub fn event(&self, stream: &str, kind: &str, delay: Option<Duration>) {
-        self.events.with_label_values(&[stream, kind]).inc();
+    /// An event was made; `delay` is what lies between the arrival of its picture and now.
+    pub fn event(&self, event: &Event, delay: Option<Duration>) {
+        let stream = event.subject.as_str();
+        self.events.with_label_values(&[stream, kind(&event.event_type)]).inc();
         if let Some(delay) = delay {
             self.delay.with_label_values(&[stream]).observe(delay.as_secs_f64());
+        }
+        match &event.data {
+            EventData::Frame(Data { content, .. }) => self.drifts.take(stream, content),
+            EventData::Incident(Data { content, .. }) => {
+                if let Some(fault) = &content.fault {
+                    self.fault(stream, fault.kind, content.state);
+                }
+            }
+            _ => {}
         }
     }
 
     /// A broadcast fault began, or is over.
-    pub fn fault(&self, stream: &str, fault: FaultKind, state: IncidentState) {
+    fn fault(&self, stream: &str, fault: FaultKind, state: IncidentState) {
         let labels = [stream, fault.as_str()];
         match state {
             IncidentState::Open => {
@@ -253,6 +272,7 @@ impl Metrics {
             let _ = self.faults_open.remove_label_values(&[stream, fault.as_str()]);
         }
         let _ = self.delay.remove_label_values(&[stream]);
+        self.drifts.forget(stream);
     }
 
     /// The text that Prometheus reads.

@@ -13,7 +13,7 @@ use polygraph_delivery::{Courier, Keeper, StatusWriter, Stop};
 use super::audit::Audit;
 use super::gate::Gate;
 use super::runner::{Listener, Run, Runner};
-use crate::service::{hub::kind, metrics::Metrics};
+use crate::service::metrics::Metrics;
 use crate::supervise;
 
 /// How long streams may take to stop before others run them: a hand-over is over within five seconds.
@@ -62,7 +62,7 @@ impl Voice {
 
 impl Listener for Voice {
     fn event(&self, event: &Event, delay: Option<Duration>) {
-        self.metrics.event(&self.stream, kind(&event.event_type), delay);
+        self.metrics.event(event, delay);
         self.gate.event(event);
     }
 

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+//! How far the scores of each stream lie from those that its networks were calibrated on.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use polygraph_core::drift::Drift;
+use polygraph_core::record::Frame;
+use polygraph_models::card::Task;
+use polygraph_models::cards;
+use prometheus::GaugeVec;
+
+/// The networks whose scores are watched.
+const WATCHED: [Task; 3] = [Task::FaceForensics, Task::LipSync, Task::VoiceForensics];
+
+/// Those of all streams.
+pub struct Drifts {
+    gauge: GaugeVec,
+    /// Networks that say how their scores are spread.
+    networks: Vec<(Task, &'static str, Drift)>,
+    /// By stream, as `networks`.
+    streams: Mutex<BTreeMap<String, Vec<Drift>>>,
+}
+
+impl Drifts {
+    /// Told by a gauge of stream and network.
+    pub fn new(gauge: GaugeVec) -> Self {
+        let typical = |task| {
+            let mut its = cards().iter().filter(move |card| card.task == task);
+            its.find_map(|card| Some((task, card.name.as_str(), Drift::new(card.typical.as_ref()?.deciles))))
+        };
+        let networks = WATCHED.into_iter().filter_map(typical).collect();
+        Self { gauge, networks, streams: Mutex::default() }
+    }
+
+    /// Takes what a frame's networks told.
+    pub fn take(&self, stream: &str, frame: &Frame) {
+        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        if !streams.contains_key(stream) {
+            streams.insert(stream.to_owned(), self.networks.iter().map(|(_, _, drift)| drift.clone()).collect());
+        }
+        let Some(drifts) = streams.get_mut(stream) else { return };
+        for ((task, network, _), drift) in self.networks.iter().zip(drifts) {
+            scores(frame, *task).for_each(|score| drift.push(f64::from(score)));
+            // No number while there are few: no alert compares with that.
+            self.gauge.with_label_values(&[stream, network]).set(drift.index().unwrap_or(f64::NAN));
+        }
+    }
+
+    /// A stream was removed.
+    pub fn forget(&self, stream: &str) {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(stream);
+        for (_, network, _) in &self.networks {
+            // One that never had scores enough is no error.
+            let _ = self.gauge.remove_label_values(&[stream, network]);
+        }
+    }
+}
+
+/// What a frame says that a network told.
+fn scores(frame: &Frame, task: Task) -> Box<dyn Iterator<Item = f32> + '_> {
+    match task {
+        Task::FaceForensics => Box::new(frame.faces.iter().filter_map(|face| face.manipulation?.p)),
+        Task::LipSync => Box::new(frame.faces.iter().filter_map(|face| face.lip_sync?.mismatch_p)),
+        Task::VoiceForensics => Box::new(frame.audio.and_then(|audio| audio.synthetic?.p).into_iter()),
+        _ => Box::new(std::iter::empty()),
+    }
+}
