@@ -66,3 +66,31 @@ fn scores(frame: &Frame, task: Task) -> Box<dyn Iterator<Item = f32> + '_> {
         _ => Box::new(std::iter::empty()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use polygraph_core::results::{Face, Manipulation};
+    use prometheus::Opts;
+    use prometheus::core::Collector;
+
+    fn told(drifts: &Drifts) -> Vec<(String, f64)> {
+        let families = drifts.gauge.collect();
+        let told = families.iter().flat_map(|family| family.get_metric());
+        told.map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().value())).collect()
+    }
+
+    #[test]
+    fn a_stream_full_of_suspicious_faces_has_drifted_and_a_removed_one_is_forgotten() {
+        let drifts = Drifts::new(GaugeVec::new(Opts::new("drift", "drift"), &["network", "stream"]).unwrap());
+        let face = Face { manipulation: Some(Manipulation { p: Some(0.99), ..Default::default() }), ..Default::default() };
+        let frame = Frame { faces: vec![face], ..Frame::default() };
+        drifts.take("a", &frame);
+        let of_faces = |told: Vec<(String, f64)>| told.into_iter().find(|(network, _)| network == "face-forensics");
+        assert!(of_faces(told(&drifts)).unwrap().1.is_nan(), "one score says nothing");
+        (0..1000).for_each(|_| drifts.take("a", &frame));
+        assert!(of_faces(told(&drifts)).unwrap().1 > 1.0);
+        drifts.forget("a");
+        assert!(told(&drifts).is_empty());
+    }
+}
