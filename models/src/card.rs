@@ -62,7 +62,7 @@ pub struct Card {
     pub variants: Vec<Variant>,
     /// What its scores mean.
     pub calibration: Calibration,
-    /// How its probabilities are spread on genuine material; for those that tell of manipulation.
+    /// What it says of genuine clips; for those that tell of manipulation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub typical: Option<Typical>,
     /// What the likeness of lips and sound means; for the network that sees mouths.

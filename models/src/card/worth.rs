@@ -26,23 +26,24 @@ pub struct Calibration {
     pub at_prevalence: Vec<AtPrevalence>,
 }
 
-/// How a network's probabilities are spread on genuine material of its calibration, as the product tells them: what the scores
-/// of a stream are held against.
+/// What a network says of genuine clips of its calibration, as the product tells it: what the scores of a stream are held
+/// against.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Typical {
-    /// The nine deciles, ascending, each within 0..1.
-    pub deciles: [f64; 9],
-    /// On which material, and how many scores those are.
+    /// The mean of the clips' mean logits, of calibrated probabilities.
+    pub logit: f64,
+    /// The standard deviation of the clips' mean logits, over 0.
+    pub deviation: f64,
+    /// Which clips, and how many.
     pub data: String,
 }
 
 impl Typical {
     /// What is wrong with it, if anything.
     pub(super) fn validate(&self) -> Result<(), String> {
-        self.deciles.iter().try_for_each(|decile| part("typical: decile", *decile))?;
-        let ascending = self.deciles.windows(2).all(|pair| pair[0] < pair[1]);
-        if ascending { Ok(()) } else { Err("typical: the deciles don't ascend".into()) }
+        let sound = self.logit.is_finite() && self.deviation.is_finite() && self.deviation > 0.0;
+        if sound { Ok(()) } else { Err("typical: a logit and a deviation over 0 are wanted".into()) }
     }
 }
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the networks' probabilities are spread on genuine calibration material, as the product tells them: the deciles in a card's
-[typical], which a service holds the scores of its streams against (polygraph-core, drift.rs).
+"""What the networks say of genuine calibration clips, as the product tells it: mean and standard deviation of the clips' mean logits
+in a card's [typical], which a service holds the scores of its streams against (polygraph-core, drift.rs).
 
     polygraph analyze CLIP... --out FOLDER --no-transcript --no-scenes --no-shots
-    typical.py NAME=FOLDER... [--write]
+    typical.py FOLDER --about "whose clips" [--write]
 
-Each group weighs the same, whatever there is of it. Without --write the deciles are only printed."""
+Clips with fewer than ten scores of a network are left out. Without --write the numbers are only printed."""
 
 import argparse
 import json
@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+# Scores of a clip.
+LEAST = 10
 CARDS = Path(__file__).resolve().parents[2] / "cards"
 # The card of each part, and where a frame event has what it tells: of each face, or once.
 PARTS = {
@@ -22,37 +24,32 @@ PARTS = {
 }
 
 
-def scores(folder):
-    """By card, all probabilities in the events below a folder."""
+def scores(clip):
+    """By card, all probabilities in a clip's events."""
     found = {card: [] for card in PARTS}
-    for events in sorted(folder.rglob("events.ndjson")):
-        for line in open(events, encoding="utf-8"):
-            event = json.loads(line)
-            if event["type"] == "io.polygraph.frame.v1":
-                for card, told in PARTS.items():
-                    found[card] += [p for p in told(event["data"]) if p is not None]
+    for line in open(clip / "events.ndjson", encoding="utf-8"):
+        event = json.loads(line)
+        if event["type"] == "io.polygraph.frame.v1":
+            for card, told in PARTS.items():
+                found[card] += [p for p in told(event["data"]) if p is not None]
     return found
 
 
-def deciles(groups):
-    """Of several lists of scores, each of which weighs the same."""
-    values = np.concatenate(groups)
-    weights = np.concatenate([np.full(len(group), 1 / len(group)) for group in groups])
-    order = np.argsort(values)
-    share = np.cumsum(weights[order]) / weights.sum()
-    return [round(float(values[order][np.searchsorted(share, at / 10)]), 6) for at in range(1, 10)]
+def logit(p):
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("groups", nargs="+")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--about", required=True)
     parser.add_argument("--write", action="store_true", help="into the cards")
     args = parser.parse_args()
-    groups = {name: scores(Path(folder)) for name, folder in (given.split("=", 1) for given in args.groups)}
+    clips = [scores(clip.parent) for clip in sorted(args.folder.glob("*/events.ndjson"))]
     for card in PARTS:
-        its = {name: found[card] for name, found in groups.items() if found[card]}
-        data = ", ".join(f"{name} ({len(found)} scores)" for name, found in its.items())
-        block = f'[typical]\ndeciles = {deciles(list(its.values()))}\ndata = "genuine: {data}; each weighs the same"\n\n'
+        means = np.array([logit(np.array(clip[card])).mean() for clip in clips if len(clip[card]) >= LEAST])
+        block = f'[typical]\nlogit = {means.mean():.4f}\ndeviation = {means.std(ddof=1):.4f}\ndata = "{args.about} ({len(means)} clips)"\n\n'
         print(card, block, sep="\n")
         if args.write:
             path = CARDS / f"{card}.toml"

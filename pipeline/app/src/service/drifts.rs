@@ -16,7 +16,7 @@ const WATCHED: [Task; 3] = [Task::FaceForensics, Task::LipSync, Task::VoiceForen
 /// Those of all streams.
 pub struct Drifts {
     gauge: GaugeVec,
-    /// Networks that say how their scores are spread.
+    /// Networks whose cards say what they say of genuine clips.
     networks: Vec<(Task, &'static str, Drift)>,
     /// By stream, as `networks`.
     streams: Mutex<BTreeMap<String, Vec<Drift>>>,
@@ -27,7 +27,10 @@ impl Drifts {
     pub fn new(gauge: GaugeVec) -> Self {
         let typical = |task| {
             let mut its = cards().iter().filter(move |card| card.task == task);
-            its.find_map(|card| Some((task, card.name.as_str(), Drift::new(card.typical.as_ref()?.deciles))))
+            its.find_map(|card| {
+                let typical = card.typical.as_ref()?;
+                Some((task, card.name.as_str(), Drift::new(typical.logit, typical.deviation)))
+            })
         };
         let networks = WATCHED.into_iter().filter_map(typical).collect();
         Self { gauge, networks, streams: Mutex::default() }
@@ -43,7 +46,7 @@ impl Drifts {
         for ((task, network, _), drift) in self.networks.iter().zip(drifts) {
             scores(frame, *task).for_each(|score| drift.push(f64::from(score)));
             // No number while there are few: no alert compares with that.
-            self.gauge.with_label_values(&[stream, network]).set(drift.index().unwrap_or(f64::NAN));
+            self.gauge.with_label_values(&[stream, network]).set(drift.deviations().unwrap_or(f64::NAN));
         }
     }
 
@@ -77,19 +80,20 @@ mod tests {
     fn told(drifts: &Drifts) -> Vec<(String, f64)> {
         let families = drifts.gauge.collect();
         let told = families.iter().flat_map(|family| family.get_metric());
-        told.map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().value())).collect()
+        told.map(|metric| (metric.get_label()[0].value().to_owned(), metric.get_gauge().get_value())).collect()
     }
 
     #[test]
     fn a_stream_full_of_suspicious_faces_has_drifted_and_a_removed_one_is_forgotten() {
-        let drifts = Drifts::new(GaugeVec::new(Opts::new("drift", "drift"), &["network", "stream"]).unwrap());
-        let face = Face { manipulation: Some(Manipulation { p: Some(0.99), ..Default::default() }), ..Default::default() };
+        let drifts = Drifts::new(GaugeVec::new(Opts::new("drift", "drift"), &["stream", "network"]).unwrap());
+        let face =
+            Face { manipulation: Some(Manipulation { p: Some(0.999), ..Default::default() }), ..Default::default() };
         let frame = Frame { faces: vec![face], ..Frame::default() };
         drifts.take("a", &frame);
         let of_faces = |told: Vec<(String, f64)>| told.into_iter().find(|(network, _)| network == "face-forensics");
         assert!(of_faces(told(&drifts)).unwrap().1.is_nan(), "one score says nothing");
         (0..1000).for_each(|_| drifts.take("a", &frame));
-        assert!(of_faces(told(&drifts)).unwrap().1 > 1.0);
+        assert!(of_faces(told(&drifts)).unwrap().1 > 3.0);
         drifts.forget("a");
         assert!(told(&drifts).is_empty());
     }

@@ -148,7 +148,7 @@ impl Metrics {
             events: add.counters("polygraph_events_total", "Events that were made", &["stream", "kind"])?,
             drifts: Drifts::new(add.plain_gauges(
                 "polygraph_score_drift",
-                "Population stability index of a stream's latest scores against those of the network's calibration",
+                "Mean logit of a stream's latest scores, in standard deviations from the clips of the network's calibration",
                 &["stream", "network"],
             )?),
             faults: add.counters("polygraph_faults_total", "Broadcast faults that began", &["stream", "fault"])?,
