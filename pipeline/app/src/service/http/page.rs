@@ -8,8 +8,9 @@ use axum::response::{IntoResponse, Response};
 use super::problem::Problem;
 
 const INDEX: &str = include_str!("../../../../../dashboards/page/index.html");
-const FILES: [(&str, &str, &str); 8] = [
+const FILES: [(&str, &str, &str); 9] = [
     ("page.css", "text/css", include_str!("../../../../../dashboards/page/page.css")),
+    ("icon.svg", "image/svg+xml", include_str!("../../../../../dashboards/page/icon.svg")),
     ("main.js", "text/javascript", include_str!("../../../../../dashboards/page/main.js")),
     ("api.js", "text/javascript", include_str!("../../../../../dashboards/page/api.js")),
     ("wall.js", "text/javascript", include_str!("../../../../../dashboards/page/wall.js")),
