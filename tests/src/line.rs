@@ -8,7 +8,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// The way of one worker.
 pub enum Line {
@@ -28,7 +28,9 @@ pub enum Line {
 impl Line {
     /// The best that this machine allows.
     pub fn new() -> Self {
-        let number = std::process::id() % 65_000;
+        // Of this process there may be more: tests run side by side.
+        static LINES: AtomicU32 = AtomicU32::new(0);
+        let number = (std::process::id() * 16 + LINES.fetch_add(1, Ordering::Relaxed)) % 65_000;
         let (name, link, inner) = (format!("polygraph{number}"), format!("pgo{number}"), format!("pgi{number}"));
         // Of 10.192.0.0/10, which hardly anybody has.
         let network = format!("10.{}.{}", 192 + number / 256 % 64, number % 256);
