@@ -7,7 +7,8 @@
 //! on, each against all, most have a population stability index of 2.7 to 4.1, where 0.25 should mean another population. So a stream is held
 //! against the clips as a whole: its mean logit, in standard deviations of the clips' mean logits. Of clips of the calibration all
 //! but one lie within 2.5. It says that a stream is other than those, not that it is manipulated: another kind of camera, or a stream
-//! full of manipulated faces.
+//! full of manipulated faces. It is coarse: clips of the GRID corpus, a studio that no such clip shows, lie within 1.7 on average, and
+//! nothing else that was tried goes beyond 3.
 
 /// Scores that are remembered, by weight: the last but so many weighs 1/e. Seven minutes of a face.
 const MEMORY: f64 = 2000.0;
