@@ -70,9 +70,9 @@ def main():
     for name, folder in (given.split("=", 1) for given in args.groups):
         pictures, labels = crops(Path(folder), detector)
         its = result[name] = {"genuine": int((labels == 0).sum()), "manipulated": int((labels == 1).sum()), "steps": {}}
-        clean = attacked(model, pictures, labels, 0)
-        for step in STEPS:
-            logits = attacked(model, pictures, labels, step)
+        by_step = {step: attacked(model, pictures, labels, step) for step in STEPS}
+        clean = by_step[0]
+        for step, logits in by_step.items():
             hidden, framed = np.where(labels == 1, logits, clean), np.where(labels == 0, logits, clean)
             its["steps"][f"{step}/255"] = {
                 "auc, manipulated ones hidden": round(float(roc_auc_score(labels, hidden)), 3),

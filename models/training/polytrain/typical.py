@@ -24,14 +24,20 @@ PARTS = {
 }
 
 
+def frames(clip):
+    """What the frame events of a run say, in order."""
+    with open(clip / "events.ndjson", encoding="utf-8") as events:
+        for event in map(json.loads, events):
+            if event["type"] == "io.polygraph.frame.v1":
+                yield event["data"]
+
+
 def scores(clip):
     """By card, all probabilities in a clip's events."""
     found = {card: [] for card in PARTS}
-    for line in open(clip / "events.ndjson", encoding="utf-8"):
-        event = json.loads(line)
-        if event["type"] == "io.polygraph.frame.v1":
-            for card, told in PARTS.items():
-                found[card] += [p for p in told(event["data"]) if p is not None]
+    for frame in frames(clip):
+        for card, told in PARTS.items():
+            found[card] += [p for p in told(frame) if p is not None]
     return found
 
 

@@ -6,8 +6,6 @@ from sklearn.linear_model import LogisticRegression
 
 from .rows import PARTS
 
-VOICE = PARTS.index("voice")
-
 
 def told(rows):
     """Logits and masks of the parts."""

@@ -73,7 +73,7 @@ def train(segments, chosen, held, seed, epochs=300):
         if now < best:
             best, state = now, {name: value.clone() for name, value in model.state_dict().items()}
     model.load_state_dict(state)
-    return model.eval(), best
+    return model.eval()
 
 
 def at_the_end(model, segments):

@@ -1,20 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the product said of each segment, tick by tick."""
 
-import json
 from pathlib import Path
 
 import numpy as np
+
+from ..typical import frames, logit
 
 # Of each part: its logit at even odds, and whether there is one.
 PARTS = ("picture", "mismatch", "voice")
 # After those, of each tick: the single picture's own logit, quality of the face, speaks, speech is heard.
 WIDTH = 2 * len(PARTS) + 4
-
-
-def logit(p):
-    p = min(max(p, 1e-6), 1 - 1e-6)
-    return float(np.log(p / (1 - p)))
 
 
 def tick(data):
@@ -26,20 +22,14 @@ def tick(data):
     audio = data.get("audio") or {}
     picture, sync = face.get("manipulation") or {}, face.get("lip_sync") or {}
     told = (picture.get("p"), sync.get("mismatch_p"), (audio.get("synthetic") or {}).get("p"))
-    row = [value for p in told for value in ((0.0, 0.0) if p is None else (logit(p), 1.0))]
+    row = [value for p in told for value in ((0.0, 0.0) if p is None else (float(logit(p)), 1.0))]
     row += [(picture.get("picture_logit") or 0.0) / 5, face.get("quality") or 0.0]
     return row + [float(face.get("speaking") is True), audio.get("speech") or 0.0]
 
 
 def segment(folder):
     """`[ticks, WIDTH]`; None where no face was seen."""
-    ticks = []
-    with open(folder / "events.ndjson", encoding="utf-8") as events:
-        for line in events:
-            event = json.loads(line)
-            if event["type"] == "io.polygraph.frame.v1":
-                ticks.append(tick(event["data"]))
-    ticks = [one for one in ticks if one is not None]
+    ticks = [one for one in map(tick, frames(folder)) if one is not None]
     return np.array(ticks, np.float32) if ticks else None
 
 

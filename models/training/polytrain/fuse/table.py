@@ -85,7 +85,7 @@ def main():
     joins |= {"maximum": baselines.highest, "noisy-or": baselines.noisy_or, "noisy-or without voice": lambda rows: baselines.noisy_or(rows, ("voice",))}
     joins["logistic"] = baselines.Logistic(fit.last()[~held], fit.labels[~held])
     best = max(list(joins)[len(PARTS) :], key=lambda name: roc_auc_score(fit.labels[held], joins[name](fit.last()[held])))
-    models = [network.train(fit, np.flatnonzero(~held), np.flatnonzero(held), seed)[0] for seed in SEEDS]
+    models = [network.train(fit, np.flatnonzero(~held), np.flatnonzero(held), seed) for seed in SEEDS]
     if args.weights:
         torch.save([model.state_dict() for model in models], args.weights)
     result = {
@@ -100,7 +100,7 @@ def main():
             roc_auc_score(test.labels[at], scores["network"][at]) - roc_auc_score(test.labels[at], scores[best][at])
             for at in resamples(test, np.random.default_rng(7))
         ]
-        logits, masks = baselines.told(test.last())
+        _, masks = baselines.told(test.last())
         result["tests"][name] = {
             "pairs": len(np.unique(test.pairs)), "segments": len(test.labels), "without a face": test.without,
             "told": {part: round(float(masks[:, at].mean()), 3) for at, part in enumerate(PARTS)},
