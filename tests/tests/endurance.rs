@@ -140,6 +140,15 @@ fn at_rest(service: &Service) -> [f64; 3] {
     last
 }
 
+/// The names of a service's threads: what is one too many.
+fn threads(service: &Service) -> Vec<String> {
+    let tasks = fs::read_dir(format!("/proc/{}/task", service.pid())).unwrap();
+    let name = |task: io::Result<fs::DirEntry>| fs::read_to_string(task.ok()?.path().join("comm")).ok();
+    let mut names: Vec<_> = tasks.filter_map(name).map(|name| name.trim().to_owned()).collect();
+    names.sort();
+    names
+}
+
 fn assert_flat(what: &str, before: [f64; 3], after: [f64; 3]) {
     println!("{what}: threads, descriptors, bytes before {before:?}, after {after:?}");
     for (before, after) in before.into_iter().zip(after) {
@@ -163,8 +172,10 @@ fn five_hundred_streams_come_and_go_and_leave_nothing() {
     // Pools and caches have their size by then.
     rounds(50);
     let before = at_rest(&service);
+    println!("{:?}", threads(&service));
     rounds(500);
     assert_flat("500 times added and removed", before, at_rest(&service));
+    println!("{:?}", threads(&service));
     assert!(service.end());
 }
 

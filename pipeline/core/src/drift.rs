@@ -87,8 +87,7 @@ mod tests {
         fn no_score_whatever_makes_it_no_number(scores in proptest::collection::vec(proptest::num::f64::ANY, 600..700)) {
             let mut drift = Drift::new(0.0, 1.0);
             scores.iter().for_each(|score| drift.push(*score));
-            let numbers = scores.iter().filter(|score| !score.is_nan()).count();
-            prop_assert!(numbers < 700 && drift.deviations().is_none_or(f64::is_finite));
+            prop_assert!(drift.deviations().is_none_or(f64::is_finite));
         }
     }
 }

@@ -44,7 +44,7 @@ impl Drifts {
         }
         let Some(drifts) = streams.get_mut(stream) else { return };
         for ((task, network, _), drift) in self.networks.iter().zip(drifts) {
-            scores(frame, *task).for_each(|score| drift.push(f64::from(score)));
+            scores(frame, *task, |score| drift.push(f64::from(score)));
             // No number while there are few: no alert compares with that.
             self.gauge.with_label_values(&[stream, network]).set(drift.deviations().unwrap_or(f64::NAN));
         }
@@ -60,13 +60,13 @@ impl Drifts {
     }
 }
 
-/// What a frame says that a network told.
-fn scores(frame: &Frame, task: Task) -> Box<dyn Iterator<Item = f32> + '_> {
+/// Passes on what a frame says that a network told.
+fn scores(frame: &Frame, task: Task, pass: impl FnMut(f32)) {
     match task {
-        Task::FaceForensics => Box::new(frame.faces.iter().filter_map(|face| face.manipulation?.p)),
-        Task::LipSync => Box::new(frame.faces.iter().filter_map(|face| face.lip_sync?.mismatch_p)),
-        Task::VoiceForensics => Box::new(frame.audio.and_then(|audio| audio.synthetic?.p).into_iter()),
-        _ => Box::new(std::iter::empty()),
+        Task::FaceForensics => frame.faces.iter().filter_map(|face| face.manipulation?.p).for_each(pass),
+        Task::LipSync => frame.faces.iter().filter_map(|face| face.lip_sync?.mismatch_p).for_each(pass),
+        Task::VoiceForensics => frame.audio.and_then(|audio| audio.synthetic?.p).into_iter().for_each(pass),
+        _ => {}
     }
 }
 
