@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `polyanalyze` behind `uridecodebin3`, linked as `gst-launch-1.0` does it: each pad when it appears.
+//! `polyanalyze` behind `uridecodebin`, linked as `gst-launch-1.0` does it: each pad when it appears. Not behind
+//! `uridecodebin3`: that of GStreamer 1.22 now and then loses a short file's streams before anybody sees them.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a panic in a test's helper is the report too")]
 
@@ -16,7 +17,7 @@ use polygraph_core::record::Missing;
 fn analyzed(file: &Path) -> Outcome {
     init();
     let uri = gst::glib::filename_to_uri(file, None).unwrap();
-    let run = Run::new("uridecodebin3 name=d  d. ! polyanalyze name=a  d. ! a.");
+    let run = Run::new("uridecodebin name=d  d. ! polyanalyze name=a  d. ! a.");
     run.pipeline.by_name("d").unwrap().set_property("uri", uri.as_str());
     run.play().finish()
 }
