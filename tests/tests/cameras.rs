@@ -16,8 +16,10 @@ use polygraph_tests::service::{Service, configuration, stored};
 use serde_json::{Value, json};
 
 const WATCHED: Duration = Duration::from_secs(600);
+/// Cameras at most: their film ends.
+const MOST: usize = 16;
 /// What the servers show: longer than they are watched.
-const SHOWN_S: u32 = 800;
+const SHOWN_S: u32 = 900;
 /// Clock ticks a second of /proc, which Linux has fixed for user space.
 const TICKS: f64 = 100.0;
 
@@ -81,18 +83,23 @@ struct Watched {
     text: String,
 }
 
-fn watch(count: usize, folder: &Path) -> Watched {
+/// Watches so many cameras and, `until_shed`, as many more as this machine can't do at their default rates.
+fn watch(least: usize, until_shed: bool, folder: &Path) -> Watched {
     let film = film(folder);
-    let cameras: Vec<_> = (0..count).map(|_| RtspServer::start(&film, &[])).collect();
     let service = Service::start(&configuration(folder, "[allow]\nhosts = [\"127.0.0.1\"]\n"));
-    let ids: Vec<_> = (0..count).map(|n| format!("c{n}")).collect();
-    for (id, camera) in ids.iter().zip(&cameras) {
+    let (mut cameras, mut ids) = (Vec::new(), Vec::new());
+    while cameras.len() < least || (until_shed && !is_shed(&service)) {
+        assert!(cameras.len() < MOST, "{MOST} cameras are not enough to shed anything");
+        let (id, camera) = (format!("c{}", cameras.len()), RtspServer::start(&film, &[]));
         let stream = json!({"id": id, "uri": camera.uri()});
         assert_eq!(service.ask("POST", "/api/v1/streams", Some(&stream)).status, 201);
-        service.wait_for(id, "running");
-        // Not all of them speak at once.
-        std::thread::sleep(Duration::from_secs(100 / count as u64));
+        service.wait_for(&id, "running");
+        cameras.push(camera);
+        ids.push(id);
+        // Not all of them speak at once, and the load is judged over a while.
+        std::thread::sleep(Duration::from_secs(100 / least as u64));
     }
+    let count = cameras.len();
     let used = || (cpu_s(service.pid()), cameras.iter().map(|camera| cpu_s(camera.pid())).sum::<f64>());
     let (before, began) = (used(), Instant::now());
     std::thread::sleep(WATCHED);
@@ -123,11 +130,17 @@ fn watch(count: usize, folder: &Path) -> Watched {
     Watched { service, _cameras: cameras, ids, text }
 }
 
+/// Whether a stream is looked at less often than it asked for.
+fn is_shed(service: &Service) -> bool {
+    let text = service.ask("GET", "/metrics", None).text();
+    series(&text, "polygraph_stream_analysis_rate_hertz").values().any(|rate| *rate < 5.0)
+}
+
 #[test]
 #[ignore = "takes thirteen minutes; ./dev test --long"]
 fn four_cameras_with_everything_on_at_default_rates() {
     let folder = tempfile::tempdir().unwrap();
-    let watched = watch(4, folder.path());
+    let watched = watch(4, false, folder.path());
     let rates = series(&watched.text, "polygraph_stream_analysis_rate_hertz");
     assert_eq!(rates.len(), 4);
     assert!(rates.values().all(|rate| *rate == 5.0), "something was shed: {rates:?}");
@@ -136,10 +149,9 @@ fn four_cameras_with_everything_on_at_default_rates() {
 
 #[test]
 #[ignore = "takes thirteen minutes; ./dev test --long"]
-fn eight_cameras_are_shed_and_floors_are_kept() {
+fn eight_cameras_or_as_many_as_it_takes_are_shed_and_floors_are_kept() {
     let folder = tempfile::tempdir().unwrap();
-    let watched = watch(8, folder.path());
-    assert_eq!(series(&watched.text, "polygraph_stream_analysis_rate_hertz").len(), 8);
+    let watched = watch(8, true, folder.path());
     let reconnects = series(&watched.text, "polygraph_stream_reconnects_total");
     assert!(reconnects.values().all(|count| *count == 0.0), "{reconnects:?}");
     assert_accounts_close(watched.service, folder.path(), &watched.ids);

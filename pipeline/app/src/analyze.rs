@@ -3,6 +3,7 @@
 
 mod batch;
 pub(crate) mod complaints;
+mod credentials;
 mod evidence;
 mod graph;
 mod input;
@@ -25,6 +26,7 @@ use std::{
 use polygraph_core::{
     accounting::Counters,
     event::Numbering,
+    provenance::Provenance,
     record::{Record, Stream, StreamState},
     report::{Judged, Verdict},
     rules::{Rules, SHIPPED},
@@ -37,6 +39,7 @@ use crate::{
     fault,
     publish::Sender,
 };
+use credentials::Anchors;
 use graph::{Graph, Step};
 use input::Input;
 use outputs::Outputs;
@@ -67,6 +70,7 @@ pub fn init() -> Result<()> {
 pub fn run(analyze: &Analyze) -> Result<ExitCode> {
     // Before anything is decoded: a rule with a typo is found at once.
     let rules = analyze.rules.as_deref().map(rules).transpose()?.unwrap_or_default();
+    let anchors = Anchors::read(analyze.trust_anchors.as_deref())?;
     init()?;
     let inputs = analyze.inputs.iter().map(|given| Input::parse(given, analyze)).collect::<Vec<_>>();
     let folders = folders(analyze, &inputs);
@@ -77,7 +81,7 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
     stop_on_ctrl_c();
     let (mut failed, mut met) = (false, false);
     for (input, folder) in inputs.into_iter().zip(folders) {
-        let ended = input.and_then(|input| one(&input, &folder, analyze, &rules));
+        let ended = input.and_then(|input| one(&input, &folder, analyze, &rules, &anchors));
         let failure = match ended {
             Ok(Ended { failure, matched }) => {
                 met |= matched;
@@ -155,16 +159,20 @@ struct Ended {
 }
 
 /// One input.
-fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules) -> Result<Ended> {
+fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules, anchors: &Anchors) -> Result<Ended> {
     let began = Instant::now();
     let epoch = input.epoch(analyze)?;
     fs::create_dir_all(folder).map_err(Error::file(folder))?;
     let numbering = Numbering::new(input.stream.clone(), epoch.clone());
     let sender = Sender::start(&analyze.kafka, input.file.is_none())?;
     let mut outputs = Outputs::create(folder, numbering, sender, rules.clone(), analyze.keep_faces)?;
+    let provenance = input.file.as_ref().and_then(|file| credentials::read(file, anchors));
+    if let Some(provenance) = &provenance {
+        outputs.provenance(provenance.clone());
+    }
     let mut graph = Graph::start(input, analyze)?;
     let mut progress = Progress::new(analyze.quiet);
-    let ended = drive(&mut graph, &mut outputs, &mut progress);
+    let ended = drive(&mut graph, &mut outputs, &mut progress, provenance.as_ref());
     progress.finish();
     // What was found is told and delivered even when writing or the pipeline failed half-way.
     let mut failure = ended.unwrap_or_else(|error| Some(error.to_string()));
@@ -179,6 +187,7 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules) -> Result
 
     let mut summary = Summary::new(input, &epoch, &graph, &outputs, began.elapsed());
     summary.counters = counters;
+    summary.provenance = provenance;
     if let Some(failure) = &failure {
         summary.failed(failure);
     }
@@ -218,7 +227,12 @@ fn caveat(outputs: &Outputs) {
 }
 
 /// Takes what the pipeline gives until it ends; `Some` says why it ended too early.
-fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> Result<Option<String>> {
+fn drive(
+    graph: &mut Graph,
+    outputs: &mut Outputs,
+    progress: &mut Progress,
+    provenance: Option<&Provenance>,
+) -> Result<Option<String>> {
     let mut started = false;
     let mut heard = Instant::now();
     let mut seen = graph.watch.arrived();
@@ -231,7 +245,7 @@ fn drive(graph: &mut Graph, outputs: &mut Outputs, progress: &mut Progress) -> R
         }
         if !started && arrived > 0 {
             started = true;
-            outputs.stream(state(StreamState::Started, 0, None, Counters::new()))?;
+            outputs.stream(Stream { provenance: provenance.cloned(), ..Stream::new(StreamState::Started, 0) })?;
         }
         match step {
             Step::Record(text) => {

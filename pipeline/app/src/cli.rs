@@ -28,7 +28,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Analyse files or URIs: events.ndjson, transcript.vtt and summary.json
-    Analyze(Analyze),
+    Analyze(Box<Analyze>),
     /// Measure how good the shipped analysers are on a folder of labelled faces: eval.json and eval.html
     #[command(after_long_help = eval::FOLDER)]
     Eval(Eval),
@@ -115,6 +115,9 @@ pub struct Analyze {
     /// Rules that make incidents: live-moderation, deepfake-screening, broadcast-monitoring, or a TOML file of your own
     #[arg(long, value_name = "NAME|FILE")]
     pub rules: Option<String>,
+    /// Certificates of authorities (PEM) whose signers of content credentials (C2PA) are trusted; without it, nobody's are
+    #[arg(long, value_name = "FILE")]
+    pub trust_anchors: Option<PathBuf>,
     /// What runs the networks: auto, cpu, cuda or tensorrt
     #[arg(long, default_value_t = Provider::Auto)]
     pub provider: Provider,

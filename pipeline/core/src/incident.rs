@@ -25,6 +25,7 @@ mod watch;
 use std::collections::BTreeMap;
 
 use crate::fusion::{self, Signals};
+use crate::provenance::Provenance;
 use crate::record::{Frame, Incident, Record};
 use crate::results::TransitionKind;
 use crate::rules::{Asked, Rules};
@@ -118,6 +119,11 @@ impl Incidents {
     /// The rules of the user's.
     pub fn rules(&self) -> &Rules {
         self.asked.rules()
+    }
+
+    /// What the file's content credentials say, for rules.
+    pub fn provenance(&mut self, provenance: Provenance) {
+        self.asked.provenance(provenance);
     }
 
     /// Takes a record and says what is to be told now. A frame that is older than the last one is let go.

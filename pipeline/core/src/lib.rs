@@ -21,6 +21,7 @@ pub mod lips;
 pub mod load;
 pub mod mouth;
 pub mod profile;
+pub mod provenance;
 pub mod record;
 pub mod report;
 pub mod results;

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::accounting::Counters;
+use crate::provenance::Provenance;
 use crate::results::{Face, Fused, Loudness, NetworkRef, Synthetic, TransitionKind};
 use crate::safety::SafetyFinding;
 use crate::scene::SceneLabel;
@@ -305,12 +306,15 @@ pub struct Stream {
     /// Events that were given up for want of room, by topic, since that began: of all streams that share the spool.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub dropped: BTreeMap<String, u64>,
+    /// Content credentials of the file that is analysed: with `started`, of kinds of files that can have some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
 }
 
 impl Stream {
     /// A state, at a stream time, with nothing more to say.
     pub fn new(state: StreamState, pts_ns: u64) -> Self {
-        Self { state, pts_ns, reason: None, counters: Counters::new(), dropped: BTreeMap::new() }
+        Self { state, pts_ns, reason: None, counters: Counters::new(), dropped: BTreeMap::new(), provenance: None }
     }
 }
 

@@ -80,6 +80,7 @@ fn settings(analyze: &Analyze) -> String {
         .collect();
     // A file's text, for what it says is what counts.
     let rules = analyze.rules.as_ref().map(|rules| fs::read_to_string(rules).unwrap_or_else(|_| rules.clone()));
+    let anchors = analyze.trust_anchors.as_ref().map(|path| fs::read_to_string(path).unwrap_or_default());
     serde_json::json!({
         "polygraph": env!("CARGO_PKG_VERSION"),
         "analysis_fps": analyze.analysis_fps,
@@ -99,6 +100,7 @@ fn settings(analyze: &Analyze) -> String {
         "provider": analyze.provider.as_str(),
         "networks": networks,
         "rules": rules,
+        "trust_anchors": anchors,
     })
     .to_string()
 }

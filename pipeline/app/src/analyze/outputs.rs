@@ -11,6 +11,7 @@ use std::{
 use polygraph_core::{
     event::{Event, Numbering},
     incident::{self, Incidents},
+    provenance::Provenance,
     record::{Incident, Record, Stream, Transcript, Word},
     report::{Found, Report},
     rules::{Action, Rules},
@@ -80,6 +81,11 @@ impl Outputs {
             hook,
             matched: false,
         })
+    }
+
+    /// What the file's content credentials say, for rules.
+    pub fn provenance(&mut self, provenance: Provenance) {
+        self.incidents.provenance(provenance);
     }
 
     /// Writes a record, and the incidents that it makes, goes on with or ends.

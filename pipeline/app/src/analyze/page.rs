@@ -123,6 +123,7 @@ fn html(folder: &Path, summary: &Summary, report: &Report, networks: &[Network],
         sections::transcript(report),
         sections::shots(report),
         sections::shown(report),
+        sections::credentials(summary),
         sections::networks(networks),
         sections::circumstances(summary),
     ]
@@ -154,9 +155,12 @@ fn data(report: &Report) -> serde_json::Value {
         .collect();
     let time: Vec<_> = series.time.iter().map(|time| (time * 1000.0).round() / 1000.0).collect();
     let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1000.0;
+    let last_ns = series.time.last().map_or(0, |time| (time * 1e9) as u64);
     let incidents: Vec<_> = report
         .incidents()
         .iter()
+        // One that is about the whole input, as of its content credentials, would shade everything.
+        .filter(|incident| incident.start_ns > 0 || incident.end_ns < last_ns)
         .map(|incident| json!([seconds(incident.start_ns), seconds(incident.end_ns), incident.severity]))
         .collect();
     let lane = |track: Track| {

@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt, fs, path::Path, time::Duration};
 use polygraph_core::{
     accounting::Counters,
     event::Epoch,
+    provenance::{CredentialsState, Provenance},
     record::Incident,
     report::{Found, Track, Voice},
 };
@@ -45,6 +46,9 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     voice: Option<Voice>,
     integrated_lufs: Option<f32>,
+    /// Content credentials of the file; absent of what can't have any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Of each analyser: input = analysed + skipped + late.
     pub counters: Counters,
     /// How often each network ran, by card.
@@ -123,6 +127,7 @@ impl Summary {
             tracks: report.tracks().collect(),
             voice: report.voice().cloned(),
             integrated_lufs: report.integrated_lufs(),
+            provenance: None,
             counters: Counters::new(),
             network_runs: BTreeMap::new(),
             providers: Vec::new(),
@@ -162,6 +167,10 @@ impl fmt::Display for Summary {
         writeln!(f, "{input}: {analysed_s:.1} s in {wall_s:.1} s, {speed:.1} x real time; {events} events")?;
         if let Some(Delivery { produced, acknowledged, .. }) = &self.kafka {
             writeln!(f, "Kafka: {produced} produced, {acknowledged} acknowledged")?;
+        }
+        // That a file has none is the rule, and nothing to tell everybody.
+        if let Some(provenance) = self.provenance.as_ref().filter(|it| it.state != CredentialsState::None) {
+            writeln!(f, "Content credentials: {provenance}")?;
         }
         self.notes.iter().try_for_each(|note| writeln!(f, "Note: {note}"))
     }

@@ -5,7 +5,10 @@ use serde_json::Value;
 
 /// As it is committed, without the last line's end.
 pub fn text(document: &Value) -> String {
-    serde_json::to_string_pretty(document).unwrap_or_default()
+    let mut document = document.clone();
+    // One order, whatever the crates of a build ask of serde_json.
+    document.sort_all_objects();
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 /// Fails the test unless the committed file is the document; `POLYGRAPH_BLESS=1` writes it.

@@ -10,6 +10,7 @@ use super::fields::{self, Besides, FIELDS, Values};
 use super::history::{History, LONGEST_NS, Over};
 use super::{About, Rule, Rules};
 use crate::incident::{Ids, Level, Life, Options, Seen, Teller};
+use crate::provenance::Provenance;
 use crate::record::{Frame, Incident, Transcript};
 use crate::results::{Face, Fused};
 
@@ -28,6 +29,7 @@ pub struct Asked {
     subjects: BTreeMap<Option<u64>, Subject>,
     text: Option<(u64, String)>,
     cut: bool,
+    provenance: Option<Provenance>,
 }
 
 /// What rules are asked about.
@@ -53,6 +55,10 @@ impl Asked {
         self.text = Some((transcript.end_ns, transcript.text.clone()));
     }
 
+    pub(crate) fn provenance(&mut self, provenance: Provenance) {
+        self.provenance = Some(provenance);
+    }
+
     pub(crate) fn frame(&mut self, frame: &Frame, ids: &mut Ids, options: &Options) -> Vec<Incident> {
         if self.rules.is_empty() {
             return Vec::new();
@@ -70,7 +76,8 @@ impl Asked {
         for (track, (face, fused)) in &seen {
             self.make_room(frame.pts_ns, *track, &mut told);
             let subject = self.subjects.entry(*track).or_default();
-            let besides = Besides { text: &text, cut, first_ns: subject.history.first_ns.or(Some(frame.pts_ns)) };
+            let first_ns = subject.history.first_ns.or(Some(frame.pts_ns));
+            let besides = Besides { text: &text, provenance: self.provenance.as_ref(), cut, first_ns };
             let values = fields::values(frame, *face, *fused, &besides);
             subject.history.push(frame.pts_ns, &values, &self.rules.windows);
             let mut teller = Teller { ids, rule: "", track: *track, options, networks: &frame.networks };

@@ -4,6 +4,7 @@
 use cel::Value;
 
 use crate::fusion::{Options, Signal, Signals};
+use crate::provenance::Provenance;
 use crate::record::Frame;
 use crate::results::{Face, Fused};
 use crate::scene::PLACES;
@@ -37,7 +38,7 @@ const fn field(path: &'static str, kind: FieldType, meaning: &'static str) -> Fi
 use FieldType::{Bool, Number, Text};
 
 /// All of them. In a rule about the stream those of a face are the ones of the face that the frame's verdict is about.
-pub const FIELDS: [Field; 33] = [
+pub const FIELDS: [Field; 36] = [
     field("fused.p", Number, "fused probability of manipulation, 0..1"),
     field("fused.verdict", Text, "manipulated, no_manipulation_found or inconclusive"),
     field("picture.p", Number, "probability of manipulation by the face's picture"),
@@ -68,6 +69,13 @@ pub const FIELDS: [Field; 33] = [
     field("loudness.short_term", Number, "over 3 s, LUFS"),
     field("loudness.integrated", Number, "since the start, LUFS"),
     field("text", Text, "what is said: the last transcript of the last 10 s"),
+    field("credentials.state", Text, "of the file's content credentials: none, unreadable, invalid, valid or trusted"),
+    field("credentials.signer", Text, "whom the signer's certificate names, where they are valid or trusted"),
+    field(
+        "credentials.generated",
+        Bool,
+        "they say that generative AI had a part in it, where they are valid or trusted",
+    ),
     field("cut", Bool, "this is the first picture of a shot"),
     field("time", Number, "stream time, seconds"),
     field("seen", Number, "since when the face is seen, seconds"),
@@ -85,6 +93,7 @@ pub(crate) fn index(path: &str) -> Option<usize> {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Besides<'a> {
     pub(crate) text: &'a str,
+    pub(crate) provenance: Option<&'a Provenance>,
     pub(crate) cut: bool,
     /// Since when the face is seen, nanoseconds.
     pub(crate) first_ns: Option<u64>,
@@ -138,6 +147,9 @@ pub(crate) fn values(frame: &Frame, face: Option<&Face>, fused: Option<Fused>, b
         float(loudness.short_term_lufs),
         float(loudness.integrated_lufs),
         besides.text.into(),
+        text(besides.provenance.map(|provenance| provenance.state.as_str())),
+        text(besides.provenance.filter(|provenance| provenance.holds()).and_then(|it| it.signer.as_deref())),
+        boolean(besides.provenance.and_then(Provenance::generated)),
         boolean(Some(besides.cut)),
         number(Some(seconds(frame.pts_ns))),
         number(besides.first_ns.map(seconds)),
@@ -146,6 +158,10 @@ pub(crate) fn values(frame: &Frame, face: Option<&Face>, fused: Option<Fused>, b
 
 fn number(value: Option<f64>) -> Value {
     value.filter(|value| value.is_finite()).map_or(Value::Null, Value::Float)
+}
+
+fn text(value: Option<&str>) -> Value {
+    value.map_or(Value::Null, Into::into)
 }
 
 fn boolean(value: Option<bool>) -> Value {

@@ -287,6 +287,37 @@ pub fn networks(networks: &[Network]) -> String {
     html + "</section>"
 }
 
+/// What the file says of where it comes from.
+pub fn credentials(summary: &Summary) -> String {
+    let Some(provenance) = &summary.provenance else { return String::new() };
+    let line = |name: &str, value: &str| {
+        if value.is_empty() { String::new() } else { format!("<dt>{name}<dd>{}", escape(value)) }
+    };
+    let claim = |value: &Option<String>| value.clone().unwrap_or_default();
+    let ingredients = if provenance.ingredients > 0 { provenance.ingredients.to_string() } else { String::new() };
+    let lines = [
+        line("signed as", &claim(&provenance.signer)),
+        line("signed at", &claim(&provenance.signed)),
+        line("made with", &claim(&provenance.generator)),
+        line("what was done", &provenance.actions.join(", ")),
+        line("kinds of source", &provenance.sources.join(", ")),
+        line("files it was made of", &ingredients),
+    ]
+    .concat();
+    let lines = if lines.is_empty() { lines } else { format!("<dl>{lines}</dl>") };
+    format!(
+        "<section id=credentials><h2>Content credentials</h2><p>{}</p>{lines}<p class=soft>By C2PA. They say who signed a file \
+         and what that signer claims. A valid signature proves that nothing was changed since, not that the claims are true; a \
+         file without is no worse for it.</p></section>",
+        escape(&capital(&provenance.to_string())),
+    )
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// How it was made.
 pub fn circumstances(summary: &Summary) -> String {
     let line = |name: &str, value: &str| format!("<dt>{name}<dd>{}", escape(value));
