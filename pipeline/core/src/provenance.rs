@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 /// Makers by generative networks, as IPTC's digital source types that C2PA refers to end.
 const GENERATED: [&str; 2] = ["trainedAlgorithmicMedia", "compositeWithTrainedAlgorithmicMedia"];
 
-/// How far credentials hold, as the C2PA specification's validation states, and two in which there is nothing to validate.
+/// How far credentials hold: the C2PA specification's validation states, `invalid` told apart by why, and two in which there
+/// is nothing to validate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialsState {
@@ -20,11 +21,13 @@ pub enum CredentialsState {
     None,
     /// Whether there are any couldn't be found out, or they couldn't be read.
     Unreadable,
-    /// The file isn't what was signed, or the signature is wrong.
+    /// Something is wrong with them: a certificate that has ended, say. Whether the file was changed isn't known.
     Invalid,
-    /// The file is what was signed; nobody vouches for who signed it.
+    /// The file, or what is claimed of it, was changed after it was signed.
+    Changed,
+    /// The file is what was signed; no authority on the user's list vouches for who signed it.
     Valid,
-    /// The file is what was signed, and the signer is on the list of those to trust.
+    /// The file is what was signed, and an authority on the user's list vouches for who signed it.
     Trusted,
 }
 
@@ -35,13 +38,15 @@ impl CredentialsState {
             Self::None => "none",
             Self::Unreadable => "unreadable",
             Self::Invalid => "invalid",
+            Self::Changed => "changed",
             Self::Valid => "valid",
             Self::Trusted => "trusted",
         }
     }
 }
 
-/// The content credentials of a file. Everything but `state` and `problems` is the signer's claim.
+/// The content credentials of a file. Everything but `state` and `problems` is the signer's claim, and told only where the file
+/// is what was signed. Texts have no control characters and an end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Provenance {
     /// How far they hold.
@@ -49,16 +54,16 @@ pub struct Provenance {
     /// Whom the signer's certificate names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,
-    /// When it was signed, RFC 3339, where a time-stamp says so.
+    /// When it was signed, RFC 3339, where a time-stamp in the file says so; who made that isn't checked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signed: Option<String>,
     /// The program that made the claim.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator: Option<String>,
-    /// What was done, as C2PA names it (`c2pa.created`, `c2pa.edited`), oldest first.
+    /// What was done, as C2PA names it (`c2pa.created`, `c2pa.edited`), in the file's order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<String>,
-    /// IPTC's digital source types that are claimed, by the last part of their URIs.
+    /// Digital source types (IPTC's, mostly), by the last part of their URIs, that it and what it was made of claim.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sources: Vec<String>,
     /// Files that it was made of.
@@ -99,13 +104,14 @@ impl fmt::Display for Provenance {
         match self.state {
             CredentialsState::None => return write!(f, "none, which says nothing either way"),
             CredentialsState::Unreadable => write!(f, "could not be read")?,
-            CredentialsState::Invalid => {
-                write!(f, "invalid: the file isn't what was signed, or the signature is wrong")?
-            }
+            CredentialsState::Invalid => write!(f, "invalid, so that nothing they say counts")?,
+            CredentialsState::Changed => write!(f, "the file was changed after it was signed")?,
             CredentialsState::Valid => {
-                write!(f, "unchanged since it was signed as {signer}; nobody vouches for that name")?
+                write!(f, "unchanged since it was signed as {signer}; no authority of yours vouches for that")?
             }
-            CredentialsState::Trusted => write!(f, "unchanged since {signer} signed it, who is on your list")?,
+            CredentialsState::Trusted => {
+                write!(f, "unchanged since {signer} signed it, for whom an authority of yours vouches")?
+            }
         }
         if !self.problems.is_empty() {
             write!(f, " ({})", self.problems.join(", "))?;
@@ -129,6 +135,7 @@ mod tests {
             (CredentialsState::None, None),
             (CredentialsState::Unreadable, None),
             (CredentialsState::Invalid, None),
+            (CredentialsState::Changed, None),
             (CredentialsState::Valid, Some(true)),
             (CredentialsState::Trusted, Some(true)),
         ] {

@@ -10,6 +10,7 @@ mod sections;
 use std::{fs, io::Write, path::Path};
 
 use polygraph_core::{
+    incident::RULE,
     report::{Report, Said, Series, Shown, Track, Verdict},
     results::NetworkRef,
 };
@@ -155,12 +156,12 @@ fn data(report: &Report) -> serde_json::Value {
         .collect();
     let time: Vec<_> = series.time.iter().map(|time| (time * 1000.0).round() / 1000.0).collect();
     let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1000.0;
-    let last_ns = series.time.last().map_or(0, |time| (time * 1e9) as u64);
+    let ends = [series.time.first(), series.time.last()].map(|time| time.map_or(0, |time| (time * 1e9) as u64));
     let incidents: Vec<_> = report
         .incidents()
         .iter()
-        // One that is about the whole input, as of its content credentials, would shade everything.
-        .filter(|incident| incident.start_ns > 0 || incident.end_ns < last_ns)
+        // A rule's about the whole input, as of its content credentials, would shade everything.
+        .filter(|it| it.track.is_some() || it.rule == RULE || it.start_ns > ends[0] || it.end_ns < ends[1])
         .map(|incident| json!([seconds(incident.start_ns), seconds(incident.end_ns), incident.severity]))
         .collect();
     let lane = |track: Track| {

@@ -69,7 +69,11 @@ pub const FIELDS: [Field; 36] = [
     field("loudness.short_term", Number, "over 3 s, LUFS"),
     field("loudness.integrated", Number, "since the start, LUFS"),
     field("text", Text, "what is said: the last transcript of the last 10 s"),
-    field("credentials.state", Text, "of the file's content credentials: none, unreadable, invalid, valid or trusted"),
+    field(
+        "credentials.state",
+        Text,
+        "of the file's content credentials: none, unreadable, invalid, changed, valid or trusted",
+    ),
     field("credentials.signer", Text, "whom the signer's certificate names, where they are valid or trusted"),
     field(
         "credentials.generated",
