@@ -167,9 +167,6 @@ fn one(input: &Input, folder: &Path, analyze: &Analyze, rules: &Rules, anchors: 
     let sender = Sender::start(&analyze.kafka, input.file.is_none())?;
     let mut outputs = Outputs::create(folder, numbering, sender, rules.clone(), analyze.keep_faces)?;
     let provenance = input.file.as_ref().and_then(|file| credentials::read(file, anchors));
-    if let Some(provenance) = &provenance {
-        outputs.provenance(provenance.clone());
-    }
     let mut graph = Graph::start(input, analyze)?;
     let mut progress = Progress::new(analyze.quiet);
     let ended = drive(&mut graph, &mut outputs, &mut progress, provenance.as_ref());

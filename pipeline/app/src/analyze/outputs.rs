@@ -11,7 +11,6 @@ use std::{
 use polygraph_core::{
     event::{Event, Numbering},
     incident::{self, Incidents},
-    provenance::Provenance,
     record::{Incident, Record, Stream, Transcript, Word},
     report::{Found, Report},
     rules::{Action, Rules},
@@ -83,11 +82,6 @@ impl Outputs {
         })
     }
 
-    /// What the file's content credentials say, for rules.
-    pub fn provenance(&mut self, provenance: Provenance) {
-        self.incidents.provenance(provenance);
-    }
-
     /// Writes a record, and the incidents that it makes, goes on with or ends.
     pub fn record(&mut self, record: Record) -> Result<()> {
         let incidents = self.incidents.take(&record);
@@ -139,6 +133,10 @@ impl Outputs {
 
     /// Writes what happens to the stream as a whole.
     pub fn stream(&mut self, stream: Stream) -> Result<()> {
+        if let Some(provenance) = &stream.provenance {
+            // Before the first frame: rules ask for it.
+            self.incidents.provenance(provenance.clone());
+        }
         let event = self.numbering.stream(stream);
         self.event(&event).map(drop)
     }

@@ -11,6 +11,7 @@ use std::{fs, io::Write, path::Path};
 
 use polygraph_core::{
     incident::RULE,
+    record::Incident,
     report::{Report, Said, Series, Shown, Track, Verdict},
     results::NetworkRef,
 };
@@ -156,12 +157,15 @@ fn data(report: &Report) -> serde_json::Value {
         .collect();
     let time: Vec<_> = series.time.iter().map(|time| (time * 1000.0).round() / 1000.0).collect();
     let seconds = |ns: u64| (ns / 1_000_000) as f64 / 1000.0;
-    let ends = [series.time.first(), series.time.last()].map(|time| time.map_or(0, |time| (time * 1e9) as u64));
+    let whole = |it: &Incident| {
+        let [start, end] = [it.start_ns, it.end_ns].map(|ns| ns as f64 / 1e9);
+        series.time.first().is_some_and(|first| start <= *first) && series.time.last().is_some_and(|last| end >= *last)
+    };
     let incidents: Vec<_> = report
         .incidents()
         .iter()
         // A rule's about the whole input, as of its content credentials, would shade everything.
-        .filter(|it| it.track.is_some() || it.rule == RULE || it.start_ns > ends[0] || it.end_ns < ends[1])
+        .filter(|it| it.track.is_some() || it.rule == RULE || !whole(it))
         .map(|incident| json!([seconds(incident.start_ns), seconds(incident.end_ns), incident.severity]))
         .collect();
     let lane = |track: Track| {

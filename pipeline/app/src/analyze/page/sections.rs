@@ -290,20 +290,18 @@ pub fn networks(networks: &[Network]) -> String {
 /// What the file says of where it comes from.
 pub fn credentials(summary: &Summary) -> String {
     let Some(provenance) = &summary.provenance else { return String::new() };
-    let line = |name: &str, value: &str| {
-        if value.is_empty() { String::new() } else { format!("<dt>{name}<dd>{}", escape(value)) }
-    };
     let claim = |value: &Option<String>| value.clone().unwrap_or_default();
     let ingredients = if provenance.ingredients > 0 { provenance.ingredients.to_string() } else { String::new() };
-    let lines = [
-        line("signed as", &claim(&provenance.signer)),
-        line("signed at", &claim(&provenance.signed)),
-        line("made with", &claim(&provenance.generator)),
-        line("what was done", &provenance.actions.join(", ")),
-        line("kinds of source", &provenance.sources.join(", ")),
-        line("files it was made of", &ingredients),
-    ]
-    .concat();
+    let claims = [
+        ("signed as", claim(&provenance.signer)),
+        ("signed at", claim(&provenance.signed)),
+        ("made with", claim(&provenance.generator)),
+        ("what was done", provenance.actions.join(", ")),
+        ("kinds of source", provenance.sources.join(", ")),
+        ("files it was made of", ingredients),
+    ];
+    let claims = claims.iter().filter(|(_, value)| !value.is_empty());
+    let lines: String = claims.map(|(name, value)| term(name, value)).collect();
     let lines = if lines.is_empty() { lines } else { format!("<dl>{lines}</dl>") };
     format!(
         "<section id=credentials><h2>Content credentials</h2><p>{}</p>{lines}<p class=soft>By C2PA. They say who signed a file \
@@ -313,6 +311,11 @@ pub fn credentials(summary: &Summary) -> String {
     )
 }
 
+/// A line of a list of terms.
+fn term(name: &str, value: &str) -> String {
+    format!("<dt>{name}<dd>{}", escape(value))
+}
+
 fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
@@ -320,13 +323,12 @@ fn capital(text: &str) -> String {
 
 /// How it was made.
 pub fn circumstances(summary: &Summary) -> String {
-    let line = |name: &str, value: &str| format!("<dt>{name}<dd>{}", escape(value));
     let lines = [
-        line("stream", &summary.stream),
-        line("epoch", &summary.epoch),
-        line("events", &summary.events.to_string()),
-        line("speed", &format!("{:.1} times real time", summary.speed)),
-        line("Polygraph", env!("CARGO_PKG_VERSION")),
+        term("stream", &summary.stream),
+        term("epoch", &summary.epoch),
+        term("events", &summary.events.to_string()),
+        term("speed", &format!("{:.1} times real time", summary.speed)),
+        term("Polygraph", env!("CARGO_PKG_VERSION")),
     ];
     format!(
         "<section id=circumstances><h2>Circumstances</h2><dl>{}</dl><p class=soft>events.ndjson beside this file has every \
