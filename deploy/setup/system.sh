@@ -21,6 +21,7 @@ readonly TEST_PACKAGES=(
   openssl          # certificates of the tests' cameras
   maven            # fetches the Kafka broker; brings a Java
   shellcheck
+  fonts-dejavu-core # captions that tests read
   python3-venv     # the Python that drives the browser
 )
 readonly BENCH_PACKAGES=(python3-venv)

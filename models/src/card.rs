@@ -105,6 +105,10 @@ pub enum Task {
     LipSync,
     /// Words of a lexicon, from lips and sound.
     SpeechReading,
+    /// Where in a picture text stands.
+    TextDetection,
+    /// What a line of text says.
+    TextRecognition,
 }
 
 /// Terms of use.

@@ -18,6 +18,7 @@ pub mod safety;
 pub mod scene;
 pub mod silero;
 pub mod store;
+pub mod text;
 pub mod voice;
 
 pub use card::{Card, card, cards};

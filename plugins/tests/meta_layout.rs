@@ -7,6 +7,7 @@ use polygraph_core::geometry::{Point, Rect};
 use polygraph_core::results::*;
 use polygraph_core::safety::{SafetyFinding, SafetyResults};
 use polygraph_core::scene::{SceneLabel, SceneResults};
+use polygraph_core::screen_text::{TextLine, TextResults};
 
 fn network() -> NetworkRef {
     NetworkRef { name: "n".into(), version: "1.2".into(), sha256: "ab".into(), provider: "cpu".into() }
@@ -84,6 +85,18 @@ fn scene_and_safety_are_read_back_beside_faces() {
     let known = video_results(buffer).unwrap();
     assert_eq!((known.scene, known.safety), (Some(scene), Some(safety)));
     assert!(known.faces.is_some());
+}
+
+#[test]
+fn text_is_read_back_line_by_line() {
+    gst::init().unwrap();
+    let mut buffer = gst::Buffer::new();
+    let buffer = buffer.get_mut().unwrap();
+    let line = |text: &str| TextLine { text: text.to_owned(), score: 0.75, rect: [0.1, 0.2, 0.3, 0.4].into() };
+    let lines = vec![line("Überschrift \"zitiert\", {gst}; (string)"), line("新闻")];
+    let text = TextResults { analysed: true, lines, networks: [network(), network()] };
+    update_video(buffer, |results| results.text = Some(text.clone()));
+    assert_eq!(video_results(buffer).unwrap().text, Some(text));
 }
 
 #[test]

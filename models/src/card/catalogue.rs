@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use super::Card;
 use crate::{Error, Result};
 
-const TEXTS: [&str; 12] = [
+const TEXTS: [&str; 14] = [
     include_str!("../../cards/blazeface-back.toml"),
     include_str!("../../cards/silero-vad.toml"),
     include_str!("../../cards/moonshine-tiny-encoder.toml"),
@@ -19,6 +19,8 @@ const TEXTS: [&str; 12] = [
     include_str!("../../cards/scene-groups.toml"),
     include_str!("../../cards/speech-reading.toml"),
     include_str!("../../cards/speech-reading-sound.toml"),
+    include_str!("../../cards/pp-ocr-v6-detector.toml"),
+    include_str!("../../cards/pp-ocr-v6-reader.toml"),
 ];
 
 /// All cards of this binary.

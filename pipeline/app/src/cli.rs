@@ -90,6 +90,9 @@ pub struct Analyze {
     /// With --keep-faces and --safety: do not blur pictures that show what isn't fit to be shown
     #[arg(long, requires = "safety")]
     pub no_blur: bool,
+    /// Read the text that stands on the screen: captions, name straps, signs
+    #[arg(long)]
+    pub screen_text: bool,
     /// Do not look for faces, nor for anything in them: there are no frame events
     #[arg(long)]
     pub no_faces: bool,

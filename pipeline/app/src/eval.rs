@@ -19,9 +19,11 @@ mod page;
 mod report;
 mod scenes;
 mod shots;
+mod shown;
 mod speech;
 pub mod still;
 mod stills;
+mod texts;
 mod voices;
 mod work;
 
@@ -68,6 +70,9 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
     }
     if eval.folder.join(scenes::LIST).exists() {
         return scenes::run(eval);
+    }
+    if eval.folder.join(texts::LIST).exists() {
+        return texts::run(eval);
     }
     if eval.folder.join(speech::LIST).exists() {
         return speech::run(eval);

@@ -39,6 +39,8 @@ pub struct Analysis {
     pub safety_thresholds: String,
     /// Blur pictures in which content safety found something that isn't to be shown.
     pub blur_unsafe: bool,
+    /// Read the text that stands on the screen.
+    pub screen_text: bool,
     /// Look for faces.
     pub faces: bool,
     /// Look for shot boundaries.
@@ -71,6 +73,7 @@ impl Default for Analysis {
             safety: false,
             safety_thresholds: String::new(),
             blur_unsafe: true,
+            screen_text: false,
             faces: true,
             shots: true,
             voice: true,
@@ -100,6 +103,7 @@ impl Analysis {
             .property("safety", self.safety)
             .property("safety-thresholds", &self.safety_thresholds)
             .property("blur-unsafe", self.blur_unsafe)
+            .property("screen-text", self.screen_text)
             .property("faces", self.faces)
             .property("shots", self.shots)
             .property("voice", self.voice)

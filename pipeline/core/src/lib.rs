@@ -28,6 +28,7 @@ pub mod results;
 pub mod rules;
 pub mod safety;
 pub mod scene;
+pub mod screen_text;
 pub mod shot;
 pub mod supervision;
 pub mod timeline;

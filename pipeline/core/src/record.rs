@@ -16,6 +16,7 @@ use crate::provenance::Provenance;
 use crate::results::{Face, Fused, Loudness, NetworkRef, Synthetic, TransitionKind};
 use crate::safety::SafetyFinding;
 use crate::scene::SceneLabel;
+use crate::screen_text::TextLine;
 use crate::shot::Boundary;
 
 pub use incident::{Evidence, EvidenceKind, EvidenceState, Incident, IncidentKind, IncidentState, Severity};
@@ -63,6 +64,9 @@ pub struct Frame {
     /// What in it may be unfit to be shown. Empty when nothing was found, or nobody looked; `networks` tells which.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub safety: Vec<SafetyFinding>,
+    /// The text that stands in it, line by line. Empty when there is none, or nobody looked; `networks` tells which.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub screen_text: Vec<TextLine>,
     /// The sound at that moment; absent when there is none (see `missing`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub audio: Option<AudioState>,

@@ -7,6 +7,7 @@ mod judged;
 mod series;
 mod shown;
 mod synced;
+mod texts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +27,7 @@ pub use judged::{Judged, Verdict};
 pub use series::{MAX_MOMENTS, Series};
 pub use shown::{Flagged, Shown, Stretch};
 pub use synced::Synced;
+pub use texts::{Stood, Texts};
 
 /// Columns that a line of text may take.
 const COLUMNS: usize = 100;
@@ -44,6 +46,7 @@ pub struct Report {
     integrated_lufs: Option<f32>,
     voice: Option<Voice>,
     shown: Shown,
+    texts: Texts,
     incidents: Told,
     series: Series,
     networks: BTreeSet<NetworkRef>,
@@ -125,6 +128,7 @@ impl Report {
                 self.frames += 1;
                 self.series.take(frame);
                 self.shown.take(frame);
+                self.texts.take(frame);
                 self.networks.extend(frame.networks.iter().cloned());
                 for face in &frame.faces {
                     let new =
@@ -206,6 +210,11 @@ impl Report {
         &self.shown
     }
 
+    /// The text that stood on the screen.
+    pub fn texts(&self) -> &Texts {
+        &self.texts
+    }
+
     fn faces(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Faces: {} tracks in {} analysed pictures", self.tracks.len(), self.frames)?;
         let mut long: Vec<_> =
@@ -273,7 +282,7 @@ impl fmt::Display for Report {
             writeln!(f, "Voice: {voice}")?;
         }
         self.shots(f)?;
-        write!(f, "{}", self.shown)?;
+        write!(f, "{}{}", self.shown, self.texts)?;
         match self.integrated_lufs {
             Some(lufs) => writeln!(f, "Loudness: {lufs:.1} LUFS integrated"),
             None => Ok(()),

@@ -12,6 +12,7 @@ use crate::geometry::{Point, Rect};
 use crate::lips::Bt1359;
 use crate::safety::SafetyResults;
 use crate::scene::SceneResults;
+use crate::screen_text::TextResults;
 
 mod sound;
 
@@ -20,9 +21,9 @@ pub use sound::{AudioResults, Heard, Loudness, SpeechWindow, Synthetic, VoiceRea
 /// The version of the results' layout inside the metas; a reader refuses a newer one.
 ///
 /// 2 added [`Face::manipulation`] and [`FaceResults::forensics`]; 3 [`FaceResults::mouths`] and [`AudioResults::heard`];
-/// 4 [`AudioResults::synthetic`] and [`AudioResults::voice`]; 5 [`VideoResults::scene`] and [`VideoResults::safety`]. A meta of
-/// an older layout is one without them.
-pub const RESULTS_VERSION: u32 = 5;
+/// 4 [`AudioResults::synthetic`] and [`AudioResults::voice`]; 5 [`VideoResults::scene`] and [`VideoResults::safety`]; 6
+/// [`VideoResults::text`]. A meta of an older layout is one without them.
+pub const RESULTS_VERSION: u32 = 6;
 
 /// The network behind a score, so that a reader can tell two scores' origins apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
@@ -434,4 +435,6 @@ pub struct VideoResults {
     pub scene: Option<SceneResults>,
     /// What in the shot may be unfit to be shown, once somebody looked.
     pub safety: Option<SafetyResults>,
+    /// The text that stands in the shot, once somebody looked.
+    pub text: Option<TextResults>,
 }

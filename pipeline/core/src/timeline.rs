@@ -191,7 +191,8 @@ impl Join {
         }
         self.moved(Side::Video, picture.running_ns, now);
         let Picture { running_ns, stream_ns, size, results } = picture;
-        let known = results.faces.is_some() || results.scene.is_some() || results.safety.is_some();
+        let VideoResults { faces, scene, safety, text, .. } = &results;
+        let known = faces.is_some() || scene.is_some() || safety.is_some() || text.is_some();
         // A picture without a face between two looks carries nothing of faces.
         self.searched |= results.faces.is_some();
         let Some(found) = Found::of(results, self.searched) else {
@@ -386,7 +387,7 @@ impl Join {
 
     /// Makes the frame record of a picture from the sound that is here.
     fn join(&mut self, running_ns: u64, stream_ns: u64, found: Found) -> Frame {
-        let Found { faces, scene, safety, mut networks } = found;
+        let Found { faces, scene, safety, screen_text, mut networks } = found;
         let (audio, missing) = match self.listen(running_ns) {
             Ok(heard) => {
                 networks.extend(heard.networks);
@@ -399,7 +400,7 @@ impl Join {
         } else {
             self.pictures.analysed()
         }
-        Frame { pts_ns: stream_ns, faces, scene, safety, audio, missing, networks, ..Frame::default() }
+        Frame { pts_ns: stream_ns, faces, scene, safety, screen_text, audio, missing, networks, ..Frame::default() }
     }
 
     /// The sound at a running time, or why there is none.

@@ -59,6 +59,21 @@ impl WordErrors {
     }
 }
 
+/// Levenshtein's distance (1966): the fewest elements that are left out, put in or changed on the way from one list to the other.
+pub fn edits<T: PartialEq>(a: &[T], b: &[T]) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (at, sign) in a.iter().enumerate() {
+        let mut corner = row[0];
+        row[0] = at + 1;
+        for (other, wanted) in b.iter().enumerate() {
+            let changed = corner + usize::from(sign != wanted);
+            corner = row[other + 1];
+            row[other + 1] = changed.min(corner + 1).min(row[other] + 1);
+        }
+    }
+    row[b.len()]
+}
+
 /// The words of a text in lower case, without punctuation; apostrophes inside words stay, hyphens part words.
 pub fn normalise(text: &str) -> Vec<String> {
     text.replace('\u{2019}', "'")
@@ -72,6 +87,12 @@ pub fn normalise(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn edits_are_the_least_that_are_needed() {
+        let edits = |a: &str, b: &str| super::edits(&a.chars().collect::<Vec<_>>(), &b.chars().collect::<Vec<_>>());
+        assert_eq!((edits("kitten", "sitting"), edits("", "abc"), edits("abc", ""), edits("abc", "abc")), (3, 3, 3, 0));
+    }
 
     #[test]
     fn case_and_punctuation_are_no_errors() {

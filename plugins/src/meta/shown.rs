@@ -3,6 +3,7 @@
 
 use polygraph_core::safety::{SafetyFinding, SafetyResults};
 use polygraph_core::scene::{SceneLabel, SceneResults};
+use polygraph_core::screen_text::{TextLine, TextResults};
 
 use super::fields::{network, read_floats, read_network};
 
@@ -63,6 +64,36 @@ fn read_finding(structure: &gst::StructureRef) -> Option<SafetyFinding> {
             false => None,
         },
         sensitive: structure.get("sensitive").ok()?,
+    })
+}
+
+pub(super) fn write_text(results: &TextResults) -> gst::Structure {
+    let line = |line: &TextLine| {
+        gst::Structure::builder("line")
+            .field("text", &line.text)
+            .field("score", line.score)
+            .field("box", gst::Array::new(<[f32; 4]>::from(line.rect)))
+            .build()
+    };
+    gst::Structure::builder("text")
+        .field("analysed", results.analysed)
+        .field("lines", gst::Array::new(results.lines.iter().map(line)))
+        .field("networks", gst::Array::new(results.networks.iter().map(network)))
+        .build()
+}
+
+pub(super) fn read_text(structure: &gst::StructureRef) -> Option<TextResults> {
+    let line = |line: &gst::StructureRef| {
+        Some(TextLine {
+            text: line.get("text").ok()?,
+            score: line.get("score").ok()?,
+            rect: read_floats::<4>(line, "box")?.into(),
+        })
+    };
+    Some(TextResults {
+        analysed: structure.get("analysed").ok()?,
+        lines: list(structure, "lines", line)?,
+        networks: list(structure, "networks", read_network)?.try_into().ok()?,
     })
 }
 

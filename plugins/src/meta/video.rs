@@ -23,6 +23,9 @@ pub(super) fn write(results: &VideoResults, structure: &mut gst::StructureRef) {
     if let Some(safety) = &results.safety {
         structure.set("safety", shown::write_safety(safety));
     }
+    if let Some(text) = &results.text {
+        structure.set("text", shown::write_text(text));
+    }
 }
 
 pub(super) fn read(structure: &gst::StructureRef) -> Option<VideoResults> {
@@ -35,6 +38,7 @@ pub(super) fn read(structure: &gst::StructureRef) -> Option<VideoResults> {
     }
     results.scene = read_part(structure, "scene", shown::read_scene)?;
     results.safety = read_part(structure, "safety", shown::read_safety)?;
+    results.text = read_part(structure, "text", shown::read_text)?;
     Some(results)
 }
 

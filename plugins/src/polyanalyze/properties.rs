@@ -25,13 +25,15 @@ pub(super) struct Handed {
 }
 
 /// All of them.
-pub(super) const HANDED: [Handed; 40] = [
+pub(super) const HANDED: [Handed; 42] = [
     Handed { name: "scenes", element: "polyscene", property: "scenes" },
     Handed { name: "scene-interval", element: "polyscene", property: "scene-interval" },
     Handed { name: "safety", element: "polyscene", property: "safety" },
     Handed { name: "safety-interval", element: "polyscene", property: "safety-interval" },
     Handed { name: "safety-network", element: "polyscene", property: "safety-network" },
     Handed { name: "safety-thresholds", element: "polyscene", property: "safety-thresholds" },
+    Handed { name: "screen-text", element: "polyscene", property: "text" },
+    Handed { name: "screen-text-interval", element: "polyscene", property: "text-interval" },
     Handed { name: "provider", element: "polyscene", property: "provider" },
     Handed { name: "analysis-fps", element: "polyface", property: "analysis-fps" },
     Handed { name: "face-threshold", element: "polyface", property: "threshold" },
@@ -95,6 +97,8 @@ pub(super) struct Settings {
     safety_interval: gst::ClockTime,
     safety_network: String,
     safety_thresholds: String,
+    screen_text: bool,
+    screen_text_interval: gst::ClockTime,
     lip_sync: bool,
     pub(super) lip_reading: bool,
     compare_texts: bool,
@@ -133,6 +137,8 @@ impl Default for Settings {
             safety_interval: gst::ClockTime::from_nseconds(polyscene::INTERVAL_NS),
             safety_network: safety::CARD.to_owned(),
             safety_thresholds: String::new(),
+            screen_text: false,
+            screen_text_interval: gst::ClockTime::from_nseconds(polyscene::INTERVAL_NS),
             lip_sync: true,
             lip_reading: false,
             compare_texts: false,
@@ -173,6 +179,8 @@ impl Settings {
             "safety-interval" => self.safety_interval.nseconds().to_value(),
             "safety-network" => self.safety_network.to_value(),
             "safety-thresholds" => self.safety_thresholds.to_value(),
+            "screen-text" => self.screen_text.to_value(),
+            "screen-text-interval" => self.screen_text_interval.nseconds().to_value(),
             // Lips are those of faces, and the sound that they are held against comes from polyvoice.
             "lip-sync" => (self.lip_sync && self.faces && self.voice).to_value(),
             "lip-reading" => self.reads_lips().to_value(),
@@ -224,6 +232,8 @@ impl Settings {
             "safety-interval" => self.safety_interval = time()?,
             "safety-network" => self.safety_network = text()?,
             "safety-thresholds" => self.safety_thresholds = text()?,
+            "screen-text" => self.screen_text = value.get()?,
+            "screen-text-interval" => self.screen_text_interval = time()?,
             "lip-sync" => self.lip_sync = value.get()?,
             "lip-reading" => self.lip_reading = value.get()?,
             "compare-texts" => self.compare_texts = value.get()?,
@@ -403,6 +413,13 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .default_value(Some(""))
             .mutable_playing()
             .build(),
+        glib::ParamSpecBoolean::builder("screen-text")
+            .nick("Text on screen")
+            .blurb("Whether to read the text that stands in the picture")
+            .default_value(default.screen_text)
+            .mutable_ready()
+            .build(),
+        interval("screen-text-interval", "Text interval", "Time between two looks at a shot for text (in nanoseconds)"),
         glib::ParamSpecBoolean::builder("lip-sync")
             .nick("Lip-sync")
             .blurb("Whether lips are compared with the sound, and who speaks is told")

@@ -180,7 +180,7 @@ impl BaseTransformImpl for PolyScene {
             gst::error!(CAT, imp = self, "no network: {error}");
             gst::error_msg!(
                 gst::ResourceError::NotFound,
-                ("Scenes and content safety: {error}"),
+                ("Scenes, content safety and text: {error}"),
                 ["`polygraph models fetch` fetches the networks and ONNX Runtime"]
             )
         })?;
@@ -261,16 +261,17 @@ impl PolyScene {
         let Some((info, pts_ns)) = info.zip(pts_ns) else { return Ok(gst::FlowSuccess::Ok) };
         let settings = Arc::clone(&lock(&self.shown_settings));
         let results = shown.look(&settings, &info, buffer, pts_ns, cut).map_err(|error| {
-            gst::element_imp_error!(self, gst::LibraryError::Failed, ("Scenes and content safety: {error}"));
+            gst::element_imp_error!(self, gst::LibraryError::Failed, ("Scenes, content safety and text: {error}"));
             gst::FlowError::Error
         })?;
         if results.busy {
             gst::warning!(CAT, imp = self, "picture at {pts_ns} ns not looked at: all workers are busy");
         }
-        if results.scene.is_some() || results.safety.is_some() {
+        if results.scene.is_some() || results.safety.is_some() || results.text.is_some() {
             update_video(buffer, |known| {
                 known.scene = results.scene;
                 known.safety = results.safety;
+                known.text = results.text;
             });
         }
         Ok(gst::FlowSuccess::Ok)

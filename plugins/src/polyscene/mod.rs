@@ -19,7 +19,8 @@
 //! With `scenes=true` each shot is looked at with its first picture and then every `scene-interval`, and each picture's
 //! meta carries the labels of its shot so far: a group of scenes or `none`, `indoor` or `outdoor`, and labels that
 //! users added. With `safety=true` it carries what `safety-network` found in the last picture of the shot that was looked
-//! at. Both need networks in the store; all else doesn't.
+//! at, and with `text=true` the lines of text that stood in it; a line that still stands as it stood isn't read again. These need
+//! networks in the store; all else doesn't.
 //!
 //! A flush, new caps and a jump in time start anew. `stats` holds the account: `input = analysed + skipped-REASON`, with
 //! the reasons `no-pts`, `gap` and `unreadable`.
@@ -39,6 +40,7 @@ mod imp;
 mod late;
 mod properties;
 mod shown;
+mod text;
 mod thumbnail;
 
 pub(crate) use properties::{INTERVAL_NS, interval};

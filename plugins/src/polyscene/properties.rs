@@ -61,6 +61,8 @@ pub(super) struct Shown {
     pub safety_interval: u64,
     pub safety_network: String,
     pub thresholds: Thresholds,
+    pub text: bool,
+    pub text_interval: u64,
     pub provider: Provider,
 }
 
@@ -74,6 +76,8 @@ impl Default for Shown {
             safety_interval: INTERVAL_NS,
             safety_network: safety::CARD.to_owned(),
             thresholds: Thresholds::default(),
+            text: false,
+            text_interval: INTERVAL_NS,
             provider: Provider::Auto,
         }
     }
@@ -95,6 +99,8 @@ impl Shown {
             "safety-interval" => self.safety_interval = value.get().map_err(wrong)?,
             "safety-network" => self.safety_network = text()?,
             "safety-thresholds" => self.thresholds = Thresholds::read(&text()?)?,
+            "text" => self.text = value.get().map_err(wrong)?,
+            "text-interval" => self.text_interval = value.get().map_err(wrong)?,
             "provider" => self.provider = value.get().map_err(wrong)?,
             _ => unimplemented!(),
         }
@@ -110,6 +116,8 @@ impl Shown {
             "safety-interval" => self.safety_interval.to_value(),
             "safety-network" => self.safety_network.to_value(),
             "safety-thresholds" => self.thresholds.write().to_value(),
+            "text" => self.text.to_value(),
+            "text-interval" => self.text_interval.to_value(),
             "provider" => self.provider.to_value(),
             _ => unimplemented!(),
         }
@@ -174,6 +182,17 @@ pub(super) fn specs() -> Vec<glib::ParamSpec> {
             .default_value(Some(""))
             .mutable_playing()
             .build(),
+        glib::ParamSpecBoolean::builder("text")
+            .nick("Text on screen")
+            .blurb("Whether to read the text that stands in the picture")
+            .default_value(default.text)
+            .mutable_ready()
+            .build(),
+        interval(
+            "text-interval",
+            "Text interval",
+            "Time between two looks at a shot for text, in nanoseconds (0 = every picture); its first picture is always looked at",
+        ),
         glib::ParamSpecEnum::builder_with_default("provider", default.provider)
             .nick("Provider")
             .blurb("ONNX Runtime execution provider of the networks")

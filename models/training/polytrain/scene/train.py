@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -44,6 +45,16 @@ class Draw:
         return np.concatenate(picked)
 
 
+def batch_of(data, places, rng, side):
+    return tensor([augmented(data[at], rng, side) for at in places])
+
+
+def drawn(data, draw, rng, side):
+    """The next batch: pictures `[N,3,S,S]` and their classes."""
+    places = draw.batch()
+    return batch_of(data, places, rng, side), torch.from_numpy(data.label[places])
+
+
 def loss_of(logits, label):
     """Cross entropy over the classes and over the groups."""
     groups = torch.from_numpy(GROUP_OF)
@@ -73,18 +84,24 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=70)
     parser.add_argument("--weights", type=Path, help="to begin with, in place of ImageNet's")
+    parser.add_argument("--shipped", type=Path, help="the product's file, to begin with in place of ImageNet's weights")
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--factor", type=float, default=1.0, help="of the rates")
     parser.add_argument("--side", type=int, default=SIDE, help="pixels of a crop")
     parser.add_argument("--frozen", type=int, default=FROZEN, help="blocks that aren't trained")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
-    torch.set_num_threads(1)
+    torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     args.out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(args.seed)
     model = Scene(frozen=args.frozen).to(memory_format=torch.channels_last)
     if args.weights:
         model.load_state_dict(torch.load(args.weights, weights_only=True))
+    rng = np.random.default_rng([args.seed, 0])
+    data = Pictures(args.pictures, "train")
+    if args.shipped:
+        model.take(args.shipped, batch_of(data, rng.choice(len(data), 256, replace=False), rng, args.side))
     optimiser = optimiser_of(model)
     spent, step, checkpoint = 0.0, 0, args.out / "checkpoint.pt"
     if checkpoint.exists():
@@ -94,20 +111,21 @@ def main():
         if saved["optimiser"]["param_groups"][0]["params"] == optimiser.state_dict()["param_groups"][0]["params"]:
             optimiser.load_state_dict(saved["optimiser"])
         spent, step = saved["spent"], saved["step"]
-    rng = np.random.default_rng([args.seed, step])
-    data = Pictures(args.pictures, "train")
+        rng = np.random.default_rng([args.seed, step])
     draw = Draw(data.label, rng)
     model.train()
     mark, saved_at, sum_loss, hits = time.process_time(), time.monotonic(), 0.0, 0.0
     log = (args.out / "log.jsonl").open("a")
+    ahead = ThreadPoolExecutor(1)
+    coming = ahead.submit(drawn, data, draw, rng, args.side)
     while spent < args.minutes * 60:
         part = spent / (args.minutes * 60)
         scale = part / WARM_UP if part < WARM_UP else 0.5 + 0.5 * math.cos(math.pi * (part - WARM_UP) / (1 - WARM_UP))
         for group in optimiser.param_groups:
             group["lr"] = group["rate"] * args.factor * max(scale, 1e-3)
-        places = draw.batch()
-        label = torch.from_numpy(data.label[places])
-        logits = model.head(model.dropout(model.embedding(tensor([augmented(data[at], rng, args.side) for at in places]))))
+        pictures, label = coming.result()
+        coming = ahead.submit(drawn, data, draw, rng, args.side)
+        logits = model.head(model.dropout(model.embedding(pictures)))
         loss = loss_of(logits, label)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()

@@ -257,6 +257,7 @@ impl Analyze {
             safety: self.safety,
             safety_thresholds: self.safety_threshold.join(","),
             blur_unsafe: !self.no_blur,
+            screen_text: self.screen_text,
             faces: !self.no_faces,
             shots: !self.no_shots,
             voice: !self.no_voice,

@@ -91,6 +91,7 @@ fn settings(analyze: &Analyze) -> String {
         "scenes": !analyze.no_scenes,
         "safety": analyze.safety,
         "safety_threshold": analyze.safety_threshold,
+        "screen_text": analyze.screen_text,
         "lip_reading": analyze.lip_reading,
         "faces": !analyze.no_faces,
         "shots": !analyze.no_shots,

@@ -12,7 +12,7 @@ use std::{fs, io::Write, path::Path};
 use polygraph_core::{
     incident::RULE,
     record::Incident,
-    report::{Report, Said, Series, Shown, Track, Verdict},
+    report::{Report, Said, Series, Shown, Texts, Track, Verdict},
     results::NetworkRef,
 };
 use polygraph_models::{Store, card, store::plots::Plots};
@@ -61,6 +61,8 @@ struct Whole<'a> {
     shots: &'a [u64],
     /// Stretches of one scene, and what content safety found.
     shown: &'a Shown,
+    /// The text that stood on the screen.
+    screen_text: &'a Texts,
     networks: &'a [Network],
     series: &'a Series,
 }
@@ -73,6 +75,7 @@ pub fn write(folder: &Path, summary: &Summary, report: &Report) -> Result<()> {
         transcript: report.said().collect(),
         shots: report.cuts(),
         shown: report.shown(),
+        screen_text: report.texts(),
         networks: &networks,
         series: report.series(),
     };
@@ -125,6 +128,7 @@ fn html(folder: &Path, summary: &Summary, report: &Report, networks: &[Network],
         sections::transcript(report),
         sections::shots(report),
         sections::shown(report),
+        sections::screen_text(report),
         sections::credentials(summary),
         sections::networks(networks),
         sections::circumstances(summary),

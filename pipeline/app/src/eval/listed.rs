@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What evaluations of a list of items (`lips.csv`, `speech.csv`, `shots.csv`, `scenes.csv`) have in common: reading the list,
+//! What evaluations of a list of items (`lips.csv`, `speech.csv`, `shots.csv`, `scenes.csv`, `texts.csv`) have in common: reading the list,
 //! writing the report, and running the picture of one file with the sound of another.
 
 use std::{

@@ -2,7 +2,6 @@
 //! The evaluation of scenes: labelled stills through the shipped `polyscene`. `FOLDER/scenes.csv` lists them.
 
 mod page;
-mod run;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,13 +13,15 @@ use std::{
 use polygraph_core::evaluation::{
     Answer, Bootstrap, ClassFigures, ClassRow, Estimate, class_figures, class_rows, confusion, share,
 };
-use polygraph_core::scene::NONE;
+use polygraph_core::results::VideoResults;
+use polygraph_core::scene::{NONE, PLACES, SceneLabel};
 use polygraph_models::{card, scene::CARD};
 use serde::{Deserialize, Serialize};
 
 use super::{
     Condition, INTERRUPTED,
     listed::{self, Circumstances},
+    shown::{self, Question},
 };
 use crate::{
     analyze::{self, interrupted},
@@ -92,26 +93,23 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         card.scene.iter().flat_map(|scene| &scene.groups).map(|group| group.label.clone()).collect();
     let threshold = card.calibration.threshold.unwrap_or(1.0);
     check(&lines, &labels, &eval.folder)?;
-    if let Some(condition) = eval.conditions.iter().find(|condition| !run::suits(**condition)) {
-        return Err(Error::input(
-            eval.folder.display().to_string(),
-            format!("condition `{condition}` is none for scenes"),
-        ));
-    }
+    shown::check(&eval.folder, &eval.conditions)?;
     analyze::init()?;
     analyze::stop_on_ctrl_c();
     let bootstrap = Bootstrap { resamples: eval.resamples, ..Bootstrap::default() };
     let corpora: BTreeSet<&str> = lines.iter().map(|line| line.corpus.as_str()).collect();
+    let paths: Vec<&str> = lines.iter().map(|line| line.path.as_str()).collect();
+    let question = Question { switches: &["scenes"], answer: said };
     let mut measured = Vec::new();
     for condition in &eval.conditions {
-        let said = run::stills(&eval.folder, &lines, *condition, eval.provider, eval.quiet)?;
+        let found = shown::stills(&eval.folder, &paths, *condition, &question, eval.provider, eval.quiet)?;
         if interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));
         }
         for corpus in &corpora {
             let own: Vec<(&Line, Option<&Said>)> = lines
                 .iter()
-                .zip(&said)
+                .zip(&found)
                 .filter(|(line, _)| line.corpus == *corpus)
                 .map(|(l, s)| (l, s.as_ref()))
                 .collect();
@@ -130,6 +128,19 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         write(out, &report)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The likeliest group and place of a picture.
+fn said(results: VideoResults) -> Option<Said> {
+    let mut said = Said::default();
+    for SceneLabel { label, p } in results.scene?.labels {
+        if PLACES.contains(&label.as_str()) {
+            said.place = Some((label, p));
+        } else if said.group.is_none() {
+            said.group = Some((label, p));
+        }
+    }
+    Some(said)
 }
 
 fn measure(
@@ -214,7 +225,7 @@ mod tests {
         Line { path: "a.jpg".into(), label: label.into(), place: place.into(), corpus: "c".into() }
     }
 
-    fn said(group: &str, p: f32, place: &str) -> Said {
+    fn told(group: &str, p: f32, place: &str) -> Said {
         Said { group: Some((group.into(), p)), place: Some((place.into(), 0.9)) }
     }
 
@@ -223,13 +234,13 @@ mod tests {
         let labels: Vec<String> = ["street", "buildings", "home", "none"].map(String::from).to_vec();
         let lines =
             [line("street|buildings", "outdoor"), line("home", "indoor"), line("home", "indoor"), line("none", "")];
-        let found = [
-            Some(said("buildings", 0.9, "outdoor")),
-            Some(said("street", 0.4, "outdoor")),
+        let said = [
+            Some(told("buildings", 0.9, "outdoor")),
+            Some(told("street", 0.4, "outdoor")),
             None,
-            Some(said("home", 0.3, "indoor")),
+            Some(told("home", 0.3, "indoor")),
         ];
-        let items: Vec<_> = lines.iter().zip(&found).map(|(line, found)| (line, found.as_ref())).collect();
+        let items: Vec<_> = lines.iter().zip(&said).map(|(line, found)| (line, found.as_ref())).collect();
         let measured = measure(Condition::Clean, "c", &items, &labels, 0.6, &Bootstrap::default());
         assert_eq!((measured.items, measured.unreadable), (4, 1));
         assert!((measured.figures.micro.unwrap().value - 1.0 / 3.0).abs() < 1e-9);

@@ -7,6 +7,7 @@ use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use super::fields::{self, FIELDS, FieldType};
 use super::file::duration;
 use super::history::{LONGEST_NS, Over, Windows};
+use crate::wer::edits;
 
 /// CEL's own functions that can be of use here, besides operators. Macros are no functions.
 const FUNCTIONS: [&str; 13] = [
@@ -159,23 +160,10 @@ pub(crate) fn no_field(path: &str) -> String {
 
 /// `; do you mean ...?` for a name that is nearly one of those.
 fn like<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let nearest = known.map(|known| (distance(name, known), known)).min();
+    let signs = |text: &str| text.chars().collect::<Vec<_>>();
+    let nearest = known.map(|known| (edits(&signs(name), &signs(known)), known)).min();
     match nearest {
         Some((edits, known)) if edits <= 1 + name.len() / 4 => format!("; do you mean `{known}`?"),
         _ => String::new(),
     }
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }

@@ -38,7 +38,7 @@ const fn field(path: &'static str, kind: FieldType, meaning: &'static str) -> Fi
 use FieldType::{Bool, Number, Text};
 
 /// All of them. In a rule about the stream those of a face are the ones of the face that the frame's verdict is about.
-pub const FIELDS: [Field; 36] = [
+pub const FIELDS: [Field; 37] = [
     field("fused.p", Number, "fused probability of manipulation, 0..1"),
     field("fused.verdict", Text, "manipulated, no_manipulation_found or inconclusive"),
     field("picture.p", Number, "probability of manipulation by the face's picture"),
@@ -62,6 +62,7 @@ pub const FIELDS: [Field; 36] = [
     field("scene.place", Text, "indoor or outdoor"),
     field("safety.label", Text, "of what content safety found the one with the highest score"),
     field("safety.score", Number, "its score, 0..1"),
+    field("screen_text", Text, "what stands on the screen, line by line"),
     field("sound", Bool, "there is sound"),
     field("silent", Bool, "there is sound, and it is silent"),
     field("speech", Number, "probability of speech, 0..1"),
@@ -119,6 +120,7 @@ pub(crate) fn values(frame: &Frame, face: Option<&Face>, fused: Option<Fused>, b
     // The scene's own label comes first.
     let scene = frame.scene.first();
     let place = frame.scene.iter().find(|label| PLACES.contains(&label.label.as_str()));
+    let lines: Vec<_> = frame.screen_text.iter().map(|line| line.text.as_str()).collect();
     let found = frame.safety.iter().max_by(|a, b| a.score.total_cmp(&b.score));
     [
         float(fused.and_then(|fused| fused.p)),
@@ -144,6 +146,7 @@ pub(crate) fn values(frame: &Frame, face: Option<&Face>, fused: Option<Fused>, b
         place.map_or(Value::Null, |place| place.label.as_str().into()),
         found.map_or(Value::Null, |found| found.label.as_str().into()),
         float(found.map(|found| found.score)),
+        lines.join("\n").into(),
         boolean(Some(audio.is_some())),
         boolean(audio.map(|audio| audio.silent)),
         float(audio.and_then(|audio| audio.speech)),

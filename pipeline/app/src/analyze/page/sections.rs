@@ -18,6 +18,8 @@ use crate::html::escape;
 const MOST_TRACKS: usize = 200;
 /// Stretches of one scene that the page lists at most.
 const SCENES: usize = 200;
+/// Lines of text that are listed.
+const TEXTS: usize = 500;
 
 fn time(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
@@ -258,6 +260,28 @@ pub fn shown(report: &Report) -> String {
     html.push_str("</tbody></table></div>");
     if shown.stretches.len() > SCENES {
         let _ = write!(html, "<p class=soft>The first {SCENES} of {}; report.json has all.</p>", shown.stretches.len());
+    }
+    html + "</section>"
+}
+
+/// The text that stood on the screen.
+pub fn screen_text(report: &Report) -> String {
+    let lines = report.texts().lines();
+    if lines.is_empty() {
+        return String::new();
+    }
+    let mut html = "<section id=text><h2>Text on screen</h2><div class=scroll><table><thead><tr><th>from<th>to<th>text\
+                    <th class=n>score</thead><tbody>"
+        .to_owned();
+    for one in lines.iter().take(TEXTS) {
+        let (first, last, text) = (time(one.first_ns), time(one.last_ns), escape(&one.text));
+        let _ = write!(html, "<tr><td>{first}<td>{last}<td>{text}<td class=n>{:.2}", one.score);
+    }
+    html.push_str(
+        "</tbody></table></div><p class=soft>As read by a network, which is sure of wrong signs now and then.</p>",
+    );
+    if lines.len() > TEXTS {
+        let _ = write!(html, "<p class=soft>The first {TEXTS} of {}; report.json has all.</p>", lines.len());
     }
     html + "</section>"
 }

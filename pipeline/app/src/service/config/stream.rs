@@ -69,6 +69,9 @@ pub struct StreamConfig {
     /// Least scores of content safety's labels, in place of the card's.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub safety_thresholds: BTreeMap<String, f32>,
+    /// Read the text that stands on the screen: captions, name straps, signs.
+    #[serde(default)]
+    pub screen_text: bool,
     /// Look for faces; without, there are no frame events.
     #[serde(default = "yes")]
     pub faces: bool,
@@ -139,6 +142,7 @@ impl StreamConfig {
             scenes: true,
             safety: false,
             safety_thresholds: BTreeMap::new(),
+            screen_text: false,
             faces: true,
             shots: true,
             voice: true,
@@ -254,6 +258,7 @@ impl StreamConfig {
                 safety: self.safety,
                 safety_thresholds: thresholds(&self.safety_thresholds),
                 blur_unsafe: true,
+                screen_text: self.screen_text,
                 faces: self.faces,
                 shots: self.shots,
                 voice: self.voice,

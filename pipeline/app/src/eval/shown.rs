@@ -11,17 +11,16 @@ use gst::{ElementFactory, prelude::*};
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gst_video::{VideoColorimetry, VideoFormat, VideoInfo};
 use gstpolygraph::{analyser::lock, meta::video_results};
-use polygraph_core::scene::{PLACES, SceneLabel};
+use polygraph_core::results::VideoResults;
 use polygraph_models::Provider;
 
-use super::{Line, Said};
 use crate::{
     analyze::interrupted,
     error::{Error, Result},
     eval::{
         condition::Condition,
         degrade,
-        observe::SPACING_NS,
+        observe::{self, SPACING_NS},
         still::{self, Planes},
         stills::buffer,
     },
@@ -33,50 +32,69 @@ const TURN: gst::ClockTime = gst::ClockTime::from_mseconds(5);
 const WAITING: u64 = 4;
 
 /// What was said, by the still's number.
-type Found = Arc<Mutex<BTreeMap<usize, Said>>>;
+type Found<T> = Arc<Mutex<BTreeMap<usize, T>>>;
 
-/// Whether a condition can be one of scenes.
+/// What `polyscene` is asked, and what of its answer counts.
+pub struct Question<T> {
+    /// Properties that are set to true.
+    pub switches: &'static [&'static str],
+    /// What of a picture's meta counts; `None` where it says nothing.
+    pub answer: fn(VideoResults) -> Option<T>,
+}
+
+/// Whether a condition can be one of stills.
 pub fn suits(condition: Condition) -> bool {
     matches!(condition, Condition::Clean | Condition::Qp(_) | Condition::Half | Condition::Noise)
 }
 
-/// What is said of each still; `None` of one that can't be read, which is told.
-pub fn stills(
+/// Says which condition doesn't suit stills.
+pub fn check(folder: &Path, conditions: &[Condition]) -> Result<()> {
+    match conditions.iter().find(|condition| !suits(**condition)) {
+        Some(condition) => {
+            Err(Error::input(folder.display().to_string(), format!("condition `{condition}` is none for stills")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What is said of each still of a folder; `None` of one that can't be read, which is told.
+pub fn stills<T: Clone + Send + 'static>(
     folder: &Path,
-    lines: &[Line],
+    paths: &[&str],
     condition: Condition,
+    question: &Question<T>,
     provider: Provider,
     quiet: bool,
-) -> Result<Vec<Option<Said>>> {
+) -> Result<Vec<Option<T>>> {
     let mut sizes: BTreeMap<(u32, u32), Vec<usize>> = BTreeMap::new();
-    for (number, line) in lines.iter().enumerate() {
-        match still::size(&folder.join(&line.path)) {
+    for (number, path) in paths.iter().enumerate() {
+        match still::size(&folder.join(path)) {
             Some((width, height)) => sizes.entry((width & !1, height & !1)).or_default().push(number),
-            None => errln!("polygraph: {} is no picture that can be read", line.path),
+            None => errln!("polygraph: {path} is no picture that can be read"),
         }
     }
     let found = Found::default();
     let mut done = 0;
     for (size, numbers) in sizes {
-        let pipeline = Pipeline::build(condition, size, provider, &found)?;
+        let pipeline = Pipeline::build(condition, size, question, provider, &found)?;
         for number in numbers {
-            let picture = still::decode(&folder.join(&lines[number].path));
+            let picture = still::decode(&folder.join(paths[number]));
             match picture.map(|picture| Planes::of(&picture)) {
                 Ok(planes) => pipeline.push(number, planes)?,
-                Err(why) => errln!("polygraph: {}: {why}", lines[number].path),
+                Err(why) => errln!("polygraph: {}: {why}", paths[number]),
             }
             done += 1;
             if !quiet && done % 1000 == 0 {
-                errln!("{condition}: {done} of {} stills", lines.len());
+                errln!("{condition}: {done} of {} stills", paths.len());
             }
             if interrupted() {
-                return Ok(vec![None; lines.len()]);
+                return Ok(vec![None; paths.len()]);
             }
         }
         pipeline.finish()?;
     }
     let mut found = lock(&found);
-    Ok((0..lines.len()).map(|number| found.remove(&number)).collect())
+    Ok((0..paths.len()).map(|number| found.remove(&number)).collect())
 }
 
 /// `appsrc ! condition ! polyscene ! appsink`.
@@ -87,7 +105,13 @@ struct Pipeline {
 }
 
 impl Pipeline {
-    fn build(condition: Condition, (width, height): (u32, u32), provider: Provider, found: &Found) -> Result<Self> {
+    fn build<T: Send + 'static>(
+        condition: Condition,
+        (width, height): (u32, u32),
+        question: &Question<T>,
+        provider: Provider,
+        found: &Found<T>,
+    ) -> Result<Self> {
         let failed = |error: gst::glib::BoolError| Error::GStreamer(error.message.to_string());
         let info = VideoInfo::builder(VideoFormat::I420, width, height)
             .fps(gst::Fraction::new(25, 1))
@@ -98,14 +122,17 @@ impl Pipeline {
         let mut elements = vec![source.clone().upcast::<gst::Element>()];
         // Nothing of a still is left in the next one.
         elements.extend(degrade::elements(condition, 1).map_err(failed)?);
-        let scene = ElementFactory::make("polyscene")
-            .property("scenes", true)
+        let mut scene = ElementFactory::make("polyscene")
             .property("scene-interval", 0_u64)
+            .property("text-interval", 0_u64)
             // The likeliest label, however likely: the threshold is looked at afterwards.
             .property("scene-threshold", 0.0_f32)
             .property_from_str("provider", provider.as_str());
+        for switch in question.switches {
+            scene = scene.property(switch, true);
+        }
         elements.push(scene.build().map_err(failed)?);
-        elements.push(sink(found).upcast());
+        elements.push(sink(question.answer, found).upcast());
         let pipeline = gst::Pipeline::new();
         pipeline.add_many(&elements).map_err(failed)?;
         gst::Element::link_many(&elements).map_err(failed)?;
@@ -167,30 +194,18 @@ impl Drop for Pipeline {
     }
 }
 
-fn sink(found: &Found) -> AppSink {
+fn sink<T: Send + 'static>(answer: fn(VideoResults) -> Option<T>, found: &Found<T>) -> AppSink {
     let found = found.clone();
     let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
         let sample = sink.pull_sample().map_err(|_| gst::FlowError::Eos)?;
         let Some(buffer) = sample.buffer() else { return Ok(gst::FlowSuccess::Ok) };
-        let labels = video_results(buffer).and_then(|results| results.scene).map(|scene| scene.labels);
+        let said = video_results(buffer).and_then(answer);
         // Encoders shift their stamps; segments take the shift back.
-        let moment = sample.segment().and_then(|segment| crate::eval::observe::moment(segment, buffer));
-        if let (Some(labels), Some(pts)) = (labels, moment) {
-            lock(&found).insert((pts / SPACING_NS) as usize, said(labels));
+        let moment = sample.segment().and_then(|segment| observe::moment(segment, buffer));
+        if let (Some(said), Some(pts)) = (said, moment) {
+            lock(&found).insert((pts / SPACING_NS) as usize, said);
         }
         Ok(gst::FlowSuccess::Ok)
     });
     AppSink::builder().sync(false).callbacks(callbacks.build()).build()
-}
-
-fn said(labels: Vec<SceneLabel>) -> Said {
-    let mut said = Said::default();
-    for SceneLabel { label, p } in labels {
-        if PLACES.contains(&label.as_str()) {
-            said.place = Some((label, p));
-        } else if said.group.is_none() {
-            said.group = Some((label, p));
-        }
-    }
-    said
 }
