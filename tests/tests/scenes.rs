@@ -50,16 +50,18 @@ fn told(store: &Path, clip: &Path, out: &Path, label: &str) -> f64 {
     f64::from(with) / f64::from(all)
 }
 
-/// The rest of a clip of one scene, and stills of its first two seconds.
+/// The rest of a clip of one scene, and stills of its first two seconds: of the stream as it is coded, as users would take them.
 fn halves(clip: &Path, folder: &Path) -> (PathBuf, PathBuf) {
     let (rest, stills) = (folder.join("rest.mp4"), folder.join("stills"));
     fs::create_dir(&stills).unwrap();
     let ffmpeg = |arguments: &[&str]| {
         assert!(Command::new("ffmpeg").args(["-loglevel", "error", "-y"]).args(arguments).status().unwrap().success());
     };
-    let clip = clip.to_str().unwrap();
+    let coded = folder.join("coded.mp4");
+    ffmpeg(&["-i", clip.to_str().unwrap(), "-an", "-g", "12", coded.to_str().unwrap()]);
+    let clip = coded.to_str().unwrap();
     ffmpeg(&["-t", "2", "-i", clip, "-vf", "fps=8", stills.join("%02d.png").to_str().unwrap()]);
-    ffmpeg(&["-ss", "2", "-i", clip, "-an", rest.to_str().unwrap()]);
+    ffmpeg(&["-ss", "2", "-i", clip, "-c", "copy", rest.to_str().unwrap()]);
     (rest, stills)
 }
 

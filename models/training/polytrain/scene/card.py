@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--note", help="what is to be said first of its quality")
     args = parser.parse_args()
     text = CARD.read_text()
-    training = RESULTS / "2026-11-26-scene-training.json"
+    training = RESULTS / "2026-11-27-scene-training.json"
     if args.onnx:
         finish = json.loads((args.onnx / "finish.json").read_text())
         text = replaced(sums(text, args.onnx), section(finish["choose"], finish["between"], {}))

@@ -67,6 +67,16 @@ def modelled(embedding, label):
     return centre, vectors[:, ::-1].copy(), np.maximum(values[::-1] - noise, 1e-3)
 
 
+def widened(projection, shifted, label):
+    """The projection and the variances between labels for pictures that training hasn't seen: these lie further from their label's mean."""
+    points = shifted @ projection
+    names, count = np.unique(label, return_counts=True)
+    means = np.stack([points[label == name].mean(0) for name in names])
+    within = ((points - means[np.searchsorted(names, label)]) ** 2).sum(0) / (len(points) - len(names))
+    spread = means.var(0) - within * np.mean(1 / count)
+    return projection / np.sqrt(within), np.maximum(spread / within, 1e-3)
+
+
 def ratio(between, mean, count, embedding):
     """`likely` of `models/src/scene/added.rs`, before the sigmoid."""
     centre = mean * between / (between + 1 / count)
@@ -167,7 +177,8 @@ def main():
     found = np.load(args.refit / "features.npz")
     embedding, label, train = found["embedding"], found["label"], found["train"]
     scenes = train & (GROUP_OF[label] != GROUPS.index(NONE))
-    centre, projection, between = modelled(embedding[scenes], label[scenes])
+    centre, projection, _ = modelled(embedding[scenes], label[scenes])
+    projection, between = widened(projection, embedding[~train] - centre, label[~train])
     with torch.no_grad():
         logits = model.head(torch.from_numpy(embedding[~train]))
         out = sums(logits).numpy(), place(logits).numpy(), (embedding[~train] - centre) @ projection, between

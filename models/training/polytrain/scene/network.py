@@ -105,9 +105,13 @@ class Scene(nn.Module):
                 x = block(x)
             return net._swish(net._bn1(net._conv_head(x))).mean((2, 3))
 
+    def whole(self, x):
+        """`[N,3,128,128]` to `[N,1280]`: the mean of what the enlarged picture and its mirror image give. Which side is left says nothing of a scene."""
+        x = functional.interpolate(x, size=(self.seen, self.seen), mode="bilinear", align_corners=False)
+        x = x.contiguous(memory_format=torch.channels_last)
+        return (self.embedding(x) + self.embedding(x.flip(3))) / 2
+
     def forward(self, x):
-        if self.seen != SIDE:
-            x = functional.interpolate(x, size=(self.seen, self.seen), mode="bilinear", align_corners=False)
-        embedding = self.embedding(x)
+        embedding = self.whole(x)
         logits = self.head(embedding)
         return sums(logits), place(logits), embedding

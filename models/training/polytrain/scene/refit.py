@@ -17,8 +17,8 @@ from .groups import CLASSES, GROUP_OF, GROUPS, NONE
 from .network import Scene, sums
 
 # Of each class of training, and of the half to choose with.
-EACH, CHOSEN = 28, 2600
-RATES = ()
+EACH, CHOSEN = 120, 5000
+RATES = (3e-4, 1e-3)
 
 
 def picked(folder):
@@ -34,13 +34,12 @@ def picked(folder):
     return {"train": train, "choose": choose}, [places[at] for at in rng.permutation(len(places))]
 
 
-def looked(model, data, places, seen):
+def looked(model, data, places):
     found = []
     with torch.no_grad():
         for begin in range(0, len(places), 32):
             batch = tensor([data[part][at] for part, at in places[begin : begin + 32]])
-            batch = functional.interpolate(batch, size=(seen, seen), mode="bilinear", align_corners=False)
-            found.append(model.embedding(batch.contiguous(memory_format=torch.channels_last)).numpy())
+            found.append(model.whole(batch).numpy())
     return np.concatenate(found)
 
 
@@ -75,7 +74,7 @@ def main():
     cv2.setNumThreads(1)
     torch.manual_seed(3)
     args.out.mkdir(parents=True, exist_ok=True)
-    model = Scene(pretrained=False).eval()
+    model = Scene(pretrained=False, seen=args.seen).eval()
     model.load_state_dict(torch.load(args.weights, weights_only=True))
     model = model.to(memory_format=torch.channels_last)
     data, places = picked(args.pictures)
@@ -88,7 +87,7 @@ def main():
             if path.exists():
                 continue
             label = [data[kind].label[at] for kind, at in block]
-            np.savez(path, embedding=looked(model, data, block, args.seen), label=label, train=[kind == "train" for kind, _ in block])
+            np.savez(path, embedding=looked(model, data, block), label=label, train=[kind == "train" for kind, _ in block])
             print(number + 1, "of", len(blocks), flush=True)
         return
     shards = [np.load(path) for path in sorted(args.out.glob("features.*.npz"))]
