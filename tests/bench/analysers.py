@@ -7,10 +7,12 @@ On a clip of 720p25 it measures, interleaved and on one core, CPU seconds (user 
     off       polygraph analyze with every analyser off
     shots     the same with shot boundaries alone
     faults    the same with the faults of picture and sound alone
+    scenes    the same with shot boundaries and scene labels
+    text      the same with text on screen alone
 
     analysers.py CLIP [--repeats N]
 
-Raw figures go to tests/bench/results/. With --scenes it measures them with scene labels as well, where the command has them.
+Raw figures go to tests/bench/results/.
 """
 
 import argparse
@@ -25,7 +27,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "target/release"
-OFF = ["--no-faces", "--no-voice", "--no-transcript"]
+OFF = ["--no-faces", "--no-voice", "--no-transcript", "--no-scenes"]
 FAULTS = "picture,sound"
 
 
@@ -45,7 +47,6 @@ def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("clip", type=pathlib.Path)
     options.add_argument("--repeats", type=int, default=5)
-    options.add_argument("--scenes", action="store_true")
     asked = options.parse_args()
     clip = asked.clip.resolve()
     probe = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(clip)]
@@ -61,8 +62,8 @@ def main():
             "shots": analyze,
             "faults": [*analyze, "--no-shots", "--faults", FAULTS],
         }
-        if asked.scenes:
-            commands["scenes"] = [*analyze, "--scenes"]
+        commands["scenes"] = [argument for argument in analyze if argument != "--no-scenes"]
+        commands["text"] = [*analyze, "--no-shots", "--screen-text"]
         raw = {name: [] for name in commands}
         for _ in range(asked.repeats):
             for name, command in commands.items():

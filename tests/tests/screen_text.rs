@@ -37,7 +37,9 @@ fn a_caption_is_told_while_it_stands_to_rules_and_in_the_report() {
     let rule = "[[rule]]\nname = \"breaking\"\nabout = \"stream\"\nwhen = 'screen_text.contains(\"BREAKING\")'\nmessage = \"it says {screen_text}\"\n";
     fs::write(&rules, rule).unwrap();
     let rules = rules.to_str().unwrap();
-    analyze(&clip, &out, &["--screen-text", "--no-faces", "--no-scenes", "--rules", rules]).finish().assert_success();
+    analyze(&clip, &out, &["--screen-text", "--no-faces", "--no-scenes", "--no-shots", "--rules", rules])
+        .finish()
+        .assert_success();
 
     let events = Events::read(&out.join("events.ndjson"));
     events.assert_sane();

@@ -250,7 +250,8 @@ impl Settings {
 impl Settings {
     /// Whether pictures are looked at by `polyscene`.
     pub(super) fn wants_scene(&self) -> bool {
-        self.shots || self.faults.faults.any(&FaultKind::PICTURE)
+        let Self { shots, scenes, safety, screen_text, .. } = *self;
+        shots || scenes || safety || screen_text || self.faults.faults.any(&FaultKind::PICTURE)
     }
 
     /// Whether lips help the transcript: they are those of faces, of people who speak.
