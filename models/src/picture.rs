@@ -5,9 +5,11 @@ mod axis;
 mod colour;
 mod crop;
 mod mosaic;
+mod overlap;
 mod sample;
 
 pub use crop::Square;
+pub(crate) use overlap::{common, iou};
 
 /// The pixel formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

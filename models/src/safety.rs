@@ -11,7 +11,7 @@ use ort::{session::Session, value::TensorRef};
 use crate::{
     Engine, Error, Identity, Network, Result,
     card::{Activation, Card, Dim, Safety, SafetyForm, Task},
-    picture::{Picture, PictureError, Region},
+    picture::{Picture, PictureError, Region, iou},
 };
 
 /// The card that is used unless another is named.
@@ -62,16 +62,7 @@ impl Square {
     pub fn pixels(&self, picture: &Picture<'_>) -> Result<Vec<f32>, PictureError> {
         let Region { x, y, w, h } = picture.region();
         let region = Region { x, y, w: w / f64::from(self.width), h: h / f64::from(self.height) };
-        let plane = self.side * self.side;
-        let mut mixed = vec![0.0; 3 * plane];
-        picture.sample(&region, (self.side, self.side), [0.0, 1.0], &mut mixed)?;
-        let mut pixels = vec![0.0; 3 * plane];
-        for (at, rgb) in mixed.chunks_exact(3).enumerate() {
-            for (n, value) in rgb.iter().enumerate() {
-                pixels[n * plane + at] = *value;
-            }
-        }
-        Ok(pixels)
+        picture.planes(&region, (self.side, self.side), self.side, [0.0, 1.0])
     }
 }
 
@@ -207,19 +198,12 @@ fn suppressed(mut found: Vec<Found>, overlap: f32) -> Vec<Found> {
     found.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut kept: Vec<Found> = Vec::new();
     for one in found {
-        let covered = |other: &Found| matches!((one.rect, other.rect), (Some(a), Some(b)) if union(a, b) > overlap);
+        let covered = |other: &Found| matches!((one.rect, other.rect), (Some(a), Some(b)) if iou(&a, &b) > overlap);
         if kept.len() < MOST && !kept.iter().any(covered) {
             kept.push(one);
         }
     }
     kept
-}
-
-/// Intersection over union.
-fn union(a: [f32; 4], b: [f32; 4]) -> f32 {
-    let side = |at: usize| ((a[at] + a[at + 2]).min(b[at] + b[at + 2]) - a[at].max(b[at])).max(0.0);
-    let common = side(0) * side(1);
-    common / (a[2] * a[3] + b[2] * b[3] - common).max(f32::EPSILON)
 }
 
 #[cfg(test)]

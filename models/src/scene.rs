@@ -25,8 +25,6 @@ pub use added::{AddedLabel, AddedLabels, LeaveOneOut, MIN_EXAMPLES};
 pub const CARD: &str = "scene-groups";
 /// Pixels of a squeezed picture, each way.
 pub const SIDE: usize = 128;
-/// Pixels of one plane.
-const PLANE: usize = SIDE * SIDE;
 
 /// A picture as the network sees it: all of it, squeezed into a square whatever its shape.
 #[derive(Clone, Debug, PartialEq)]
@@ -41,14 +39,7 @@ impl ScenePicture {
     /// # Errors
     /// [`PictureError`] when the planes don't hold what they should.
     pub fn new(picture: &Picture<'_>) -> Result<Self, PictureError> {
-        let mut mixed = vec![0.0; 3 * PLANE];
-        picture.sample(&picture.region(), (SIDE, SIDE), [0.0, 1.0], &mut mixed)?;
-        let mut pixels = vec![0.0; 3 * PLANE];
-        for (at, rgb) in mixed.chunks_exact(3).enumerate() {
-            for (plane, value) in rgb.iter().enumerate() {
-                pixels[plane * PLANE + at] = *value;
-            }
-        }
+        let pixels = picture.planes(&picture.region(), (SIDE, SIDE), SIDE, [0.0, 1.0])?;
         Ok(Self { pixels })
     }
 

@@ -9,7 +9,7 @@ use ort::{session::Session, value::TensorRef};
 
 use crate::{
     Engine, Error, Identity, Network, Result,
-    picture::{Picture, PictureError, Region},
+    picture::{Picture, PictureError, Region, iou},
 };
 
 /// The cards' names: what finds text, and what reads a line of it.
@@ -138,7 +138,7 @@ impl TextNetwork {
             if now.len() == KNOWN {
                 break;
             }
-            let same = before.iter().position(|(line, _)| common(line.rect, rect) > OVERLAP);
+            let same = before.iter().position(|(line, _)| iou(&line.rect, &rect) > OVERLAP);
             if let Some((line, strip)) = same.map(|at| before.swap_remove(at))
                 && !strip.differs(&Strip::new(picture, line.rect)?)
             {
@@ -248,17 +248,10 @@ fn planes(
     size: (usize, usize),
     stride: usize,
 ) -> Result<Vec<f32>, PictureError> {
-    let (width, height) = size;
-    let mut mixed = vec![0.0; 3 * width * height];
-    picture.sample(region, size, [-1.0, 1.0], &mut mixed)?;
-    let plane = stride * height;
-    let mut planes = vec![0.0; 3 * plane];
-    for (at, rgb) in mixed.chunks_exact(3).enumerate() {
-        let place = at / width * stride + at % width;
-        for (n, value) in rgb.iter().rev().enumerate() {
-            planes[n * plane + place] = *value;
-        }
-    }
+    let mut planes = picture.planes(region, size, stride, [-1.0, 1.0])?;
+    let (red, rest) = planes.split_at_mut(stride * size.1);
+    let blue = rest.len() - red.len();
+    red.swap_with_slice(&mut rest[blue..]);
     Ok(planes)
 }
 
@@ -274,13 +267,6 @@ fn values<'a>(outputs: &'a ort::session::SessionOutputs<'_>, name: &str) -> Resu
 
 fn contract(name: &str, reason: &str) -> Error {
     Error::Contract { name: name.to_owned(), reason: reason.to_owned() }
-}
-
-/// Intersection over union.
-fn common(a: [f32; 4], b: [f32; 4]) -> f32 {
-    let side = |at: usize| ((a[at] + a[at + 2]).min(b[at] + b[at + 2]) - a[at].max(b[at])).max(0.0);
-    let both = side(0) * side(1);
-    both / (a[2] * a[3] + b[2] * b[3] - both).max(f32::EPSILON)
 }
 
 #[cfg(test)]

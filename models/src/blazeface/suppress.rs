@@ -2,6 +2,7 @@
 //! Weighted non-maximum suppression: what overlaps the best is blended into it (Bazarevsky et al., 2019, 4).
 
 use super::Detection;
+use crate::picture::{common, iou};
 
 /// Overlap (intersection over union) from which two detections are one face.
 const SAME: f32 = 0.3;
@@ -45,19 +46,7 @@ fn add(sum: &mut [f32], values: &[f32], part: f32) {
 }
 
 fn nested(a: &[f32; 4], b: &[f32; 4]) -> bool {
-    both(a, b) > NESTED * (a[2] * a[3]).min(b[2] * b[3])
-}
-
-/// The area that both cover.
-fn both(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let side = |at: usize| (a[at] + a[at + 2]).min(b[at] + b[at + 2]) - a[at].max(b[at]);
-    side(0).max(0.0) * side(1).max(0.0)
-}
-
-fn iou(a: &[f32; 4], b: &[f32; 4]) -> f32 {
-    let both = both(a, b);
-    let union = a[2] * a[3] + b[2] * b[3] - both;
-    if union > 0.0 { both / union } else { 0.0 }
+    common(a, b) > NESTED * (a[2] * a[3]).min(b[2] * b[3])
 }
 
 #[cfg(test)]

@@ -62,6 +62,32 @@ impl Picture<'_> {
         }
         Ok(())
     }
+
+    /// The same as planes R, G and B `[3, height, stride]`, as networks want them; columns from the width on are 0.
+    ///
+    /// # Errors
+    /// Those of [`Picture::sample`].
+    pub fn planes(
+        &self,
+        region: &Region,
+        size: (usize, usize),
+        stride: usize,
+        levels: [f32; 2],
+    ) -> Result<Vec<f32>, PictureError> {
+        let (width, height) = size;
+        let mut mixed = vec![0.0; 3 * width * height];
+        self.sample(region, size, levels, &mut mixed)?;
+        let plane = stride * height;
+        let mut planes = vec![0.0; 3 * plane];
+        for (row, pixels) in mixed.chunks_exact(3 * width).enumerate() {
+            for (column, rgb) in pixels.chunks_exact(3).enumerate() {
+                for (channel, value) in rgb.iter().enumerate() {
+                    planes[channel * plane + row * stride + column] = *value;
+                }
+            }
+        }
+        Ok(planes)
+    }
 }
 
 /// The sum of rows that is being made; kept between rows for its memory.

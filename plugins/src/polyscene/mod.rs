@@ -42,6 +42,7 @@ mod properties;
 mod shown;
 mod text;
 mod thumbnail;
+mod watched;
 
 pub(crate) use properties::{INTERVAL_NS, interval};
 

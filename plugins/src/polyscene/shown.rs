@@ -13,6 +13,7 @@ use polygraph_models::{Engine, Error};
 
 use super::properties::{Shown as Settings, Thresholds};
 use super::text::Text;
+use super::watched::Watched;
 use crate::analyser::network_ref;
 use crate::picture;
 
@@ -21,35 +22,21 @@ const NEVER: f32 = 2.0;
 /// Pictures that lie further apart are of two shots: nobody knows what was between.
 const JUMP_NS: u64 = 2_000_000_000;
 
-/// When a shot is looked at: with its first picture, and then at an interval.
-#[derive(Debug, Default)]
-pub(super) struct Rate {
-    pub looked_ns: Option<u64>,
-}
-
-impl Rate {
-    /// Whether this picture is to be looked at. Time that went back asks for it too.
-    pub fn is_due(&self, pts_ns: u64, interval_ns: u64, cut: bool) -> bool {
-        cut || self.looked_ns.is_none_or(|looked| pts_ns < looked || pts_ns - looked >= interval_ns)
-    }
-}
-
 /// The network for scenes, and what it has seen of the shot.
 #[derive(Debug)]
 struct Scene {
     network: SceneNetwork,
     added: Vec<AddedLabel>,
-    shot: ShotScene,
-    rate: Rate,
-    known: Option<SceneResults>,
+    /// The mean of the looks at the shot.
+    mean: ShotScene,
+    shot: Watched<SceneResults>,
 }
 
 /// The network for content safety, and what it has seen of the shot.
 #[derive(Debug)]
 struct Safety {
     network: SafetyNetwork,
-    rate: Rate,
-    known: Option<SafetyResults>,
+    shot: Watched<SafetyResults>,
 }
 
 /// What is known of the shot that passes.
@@ -94,7 +81,7 @@ impl Shown {
             if let Some(label) = settings.thresholds.unknown(known) {
                 return Err(format!("safety-thresholds: {} has no label `{label}`", settings.safety_network));
             }
-            shown.safety = Some(Safety { network, rate: Rate::default(), known: None });
+            shown.safety = Some(Safety { network, shot: Watched::default() });
         }
         if settings.text {
             shown.text = Some(Text::load(&engine).map_err(|error| error.to_string())?);
@@ -111,11 +98,11 @@ impl Shown {
     pub fn restart(&mut self) {
         self.last_ns = None;
         if let Some(scene) = &mut self.scene {
-            scene.shot.cut();
-            (scene.rate, scene.known) = (Rate::default(), None);
+            scene.mean.cut();
+            scene.shot = Watched::default();
         }
         if let Some(safety) = &mut self.safety {
-            (safety.rate, safety.known) = (Rate::default(), None);
+            safety.shot = Watched::default();
         }
         if let Some(text) = &mut self.text {
             text.restart();
@@ -140,15 +127,15 @@ impl Shown {
         let mut results = Results::default();
         if let Some(scene) = &mut self.scene {
             give_up(&mut results.busy, scene.look(settings, info, buffer, pts_ns, cut))?;
-            results.scene.clone_from(&scene.known);
+            results.scene.clone_from(scene.shot.known());
         }
         if let Some(safety) = &mut self.safety {
             give_up(&mut results.busy, safety.look(settings, info, buffer, pts_ns, cut))?;
-            results.safety.clone_from(&safety.known);
+            results.safety.clone_from(safety.shot.known());
         }
         if let Some(text) = &mut self.text {
             give_up(&mut results.busy, text.look(settings.text_interval, info, buffer, pts_ns, cut))?;
-            results.text.clone_from(&text.known);
+            results.text.clone_from(text.shot.known());
         }
         Ok(results)
     }
@@ -184,7 +171,7 @@ impl Scene {
                 })
                 .collect();
         }
-        Ok((Self { network, added, shot: ShotScene::new(rules), rate: Rate::default(), known: None }, refused))
+        Ok((Self { network, added, mean: ShotScene::new(rules), shot: Watched::default() }, refused))
     }
 
     fn look(
@@ -196,23 +183,18 @@ impl Scene {
         cut: bool,
     ) -> Result<(), Error> {
         if cut {
-            self.shot.cut();
-            self.known = None;
+            self.mean.cut();
         }
-        if let Some(known) = &mut self.known {
-            known.analysed = false;
-        }
-        if !self.rate.is_due(pts_ns, settings.scene_interval, cut || self.shot.is_new()) {
+        if !self.shot.is_due(pts_ns, settings.scene_interval, cut) {
             return Ok(());
         }
         let Ok(squeezed) = picture::with(buffer, info, ScenePicture::new) else { return Ok(()) };
         let seen = self.network.look(&squeezed?)?;
-        self.rate.looked_ns = Some(pts_ns);
         let model = self.network.added();
         let added = self.added.iter().filter_map(|label| Some(label.p(model?, &seen.embedding))).collect();
-        if self.shot.push(Look { groups: seen.groups, indoor: seen.indoor, added }) {
+        if self.mean.push(Look { groups: seen.groups, indoor: seen.indoor, added }) {
             let network = network_ref(self.network.identity());
-            self.known = Some(SceneResults { analysed: true, labels: self.shot.labels(), network });
+            self.shot.looked(pts_ns, SceneResults { analysed: true, labels: self.mean.labels(), network });
         }
         Ok(())
     }
@@ -231,19 +213,13 @@ impl Safety {
         pts_ns: u64,
         cut: bool,
     ) -> Result<(), Error> {
-        if cut {
-            self.known = None;
-        }
-        if let Some(known) = &mut self.known {
-            known.analysed = false;
-        }
-        if !self.rate.is_due(pts_ns, settings.safety_interval, cut || self.known.is_none()) {
+        if !self.shot.is_due(pts_ns, settings.safety_interval, cut) {
             return Ok(());
         }
         let Ok(found) = picture::with(buffer, info, |picture| self.network.look(picture)) else { return Ok(()) };
         let findings = self.told(&found?, &settings.thresholds);
-        self.rate.looked_ns = Some(pts_ns);
-        self.known = Some(SafetyResults { analysed: true, findings, network: network_ref(self.network.identity()) });
+        let network = network_ref(self.network.identity());
+        self.shot.looked(pts_ns, SafetyResults { analysed: true, findings, network });
         Ok(())
     }
 
@@ -261,25 +237,5 @@ impl Safety {
             })
         };
         found.iter().filter_map(tell).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shot_is_looked_at_with_its_first_picture_and_then_at_the_interval() {
-        let mut rate = Rate::default();
-        let mut looked = Vec::new();
-        for picture in 0..100_u64 {
-            let pts_ns = picture * 40_000_000;
-            if rate.is_due(pts_ns, 1_000_000_000, picture == 30) {
-                rate.looked_ns = Some(pts_ns);
-                looked.push(picture);
-            }
-        }
-        assert_eq!(looked, [0, 25, 30, 55, 80]);
-        assert!(rate.is_due(40_000_000, 1_000_000_000, false), "time went back");
     }
 }

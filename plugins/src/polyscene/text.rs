@@ -8,7 +8,7 @@ use polygraph_core::screen_text::{TextLine, TextResults};
 use polygraph_models::text::{Line, Readings, TextNetwork};
 use polygraph_models::{Engine, Error};
 
-use super::shown::Rate;
+use super::watched::Watched;
 use crate::analyser::network_ref;
 use crate::picture;
 
@@ -16,22 +16,21 @@ use crate::picture;
 #[derive(Debug)]
 pub(super) struct Text {
     network: TextNetwork,
-    rate: Rate,
     /// Kept over cuts: captions often stay.
     readings: Readings,
-    pub known: Option<TextResults>,
+    pub shot: Watched<TextResults>,
 }
 
 impl Text {
     pub fn load(engine: &Arc<Engine>) -> Result<Self, Error> {
         let network = TextNetwork::load(engine)?;
-        Ok(Self { network, rate: Rate::default(), readings: Readings::default(), known: None })
+        Ok(Self { network, readings: Readings::default(), shot: Watched::default() })
     }
 
     /// Nothing of before counts any more.
     pub fn restart(&mut self) {
         self.readings.forget();
-        (self.rate, self.known) = (Rate::default(), None);
+        self.shot = Watched::default();
     }
 
     /// Looks at a picture if it is due.
@@ -43,22 +42,15 @@ impl Text {
         pts_ns: u64,
         cut: bool,
     ) -> Result<(), Error> {
-        if cut {
-            self.known = None;
-        }
-        if let Some(known) = &mut self.known {
-            known.analysed = false;
-        }
-        if !self.rate.is_due(pts_ns, interval_ns, cut || self.known.is_none()) {
+        if !self.shot.is_due(pts_ns, interval_ns, cut) {
             return Ok(());
         }
         let Self { network, readings, .. } = self;
         let Ok(looked) = picture::with(buffer, info, |picture| network.look(picture, readings)) else { return Ok(()) };
         looked?;
-        self.rate.looked_ns = Some(pts_ns);
         let lines = self.readings.told().into_iter().map(line).collect();
         let networks = self.network.identities().map(network_ref);
-        self.known = Some(TextResults { analysed: true, lines, networks });
+        self.shot.looked(pts_ns, TextResults { analysed: true, lines, networks });
         Ok(())
     }
 }

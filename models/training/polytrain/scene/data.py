@@ -50,9 +50,9 @@ def cropped(picture, rng, side):
 
 
 def coloured(picture, rng):
-    """Other exposure, contrast and saturation; one in ten is grey."""
+    """Other exposure, contrast and saturation; one in four is grey, as old programmes are."""
     picture = picture.astype(np.float32)
-    if rng.random() < 0.1:
+    if rng.random() < 0.25:
         picture = np.repeat(picture.mean(2, keepdims=True), 3, 2)
     elif rng.random() < 0.5:
         grey = picture.mean(2, keepdims=True)

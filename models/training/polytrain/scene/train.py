@@ -15,8 +15,8 @@ import torch
 from torch.nn import functional
 
 from .data import Pictures, augmented, tensor
-from .groups import CLASSES, GROUP_OF, NONE
-from .network import FROZEN, SIDE, Scene, sums
+from .groups import CLASSES, GROUP_OF, INDOOR, NONE, OUTDOOR
+from .network import FROZEN, SIDE, Scene, place, sums
 
 BATCH = 32
 # Parts of a batch: MiniPlaces' classes, Intel's, pictures that show no scene.
@@ -56,9 +56,11 @@ def drawn(data, draw, rng, side):
 
 
 def loss_of(logits, label):
-    """Cross entropy over the classes and over the groups."""
-    groups = torch.from_numpy(GROUP_OF)
-    return functional.cross_entropy(logits, label, label_smoothing=0.05) + 0.5 * functional.nll_loss(sums(logits), groups[label])
+    """Cross entropy over the classes, over the groups, and over indoors and outdoors where a class says which."""
+    groups, indoor = torch.from_numpy(GROUP_OF), torch.from_numpy(INDOOR)[label]
+    known = indoor | torch.from_numpy(OUTDOOR)[label]
+    sides = functional.binary_cross_entropy_with_logits(place(logits)[known], indoor[known].float())
+    return functional.cross_entropy(logits, label, label_smoothing=0.05) + 0.5 * functional.nll_loss(sums(logits), groups[label]) + 0.5 * sides
 
 
 def optimiser_of(model):

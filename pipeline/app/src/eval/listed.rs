@@ -9,7 +9,7 @@ use std::{
 
 use gst::prelude::*;
 use gst_app::AppSink;
-use polygraph_core::record::Record;
+use polygraph_core::{evaluation::Estimate, record::Record};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::circumstances;
@@ -71,6 +71,12 @@ pub fn write(out: &Path, name: &str, json: serde_json::Result<String>) -> Result
     let path = out.join(name);
     let text = json.map_err(|why| Error::File { path: path.display().to_string(), why: why.into() })?;
     fs::write(&path, text + "\n").map_err(Error::file(&path))
+}
+
+/// A figure with its interval, for a line of a table.
+pub fn in_words(Estimate { value, interval }: Estimate) -> String {
+    let bounds = interval.map_or(String::new(), |[low, high]| format!(" ({low:.3} to {high:.3})"));
+    format!("{value:.3}{bounds}")
 }
 
 /// What the analysers tell of the picture of one file with the sound of another, which comes late by so much: of their records

@@ -3,12 +3,7 @@
 
 mod page;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::Path,
-    process::ExitCode,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::ExitCode};
 
 use polygraph_core::evaluation::{
     Answer, Bootstrap, ClassFigures, ClassRow, Estimate, class_figures, class_rows, confusion, share,
@@ -21,10 +16,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Condition, INTERRUPTED,
     listed::{self, Circumstances},
-    shown::{self, Question},
+    shown::{self, Listed, Question},
 };
 use crate::{
-    analyze::{self, interrupted},
     cli::Eval,
     error::{Error, Result},
 };
@@ -41,6 +35,16 @@ pub struct Line {
     /// `indoor`, `outdoor`, or nothing.
     place: String,
     corpus: String,
+}
+
+impl Listed for Line {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn corpus(&self) -> &str {
+        &self.corpus
+    }
 }
 
 /// What was said of a still.
@@ -93,29 +97,12 @@ pub fn run(eval: &Eval) -> Result<ExitCode> {
         card.scene.iter().flat_map(|scene| &scene.groups).map(|group| group.label.clone()).collect();
     let threshold = card.calibration.threshold.unwrap_or(1.0);
     check(&lines, &labels, &eval.folder)?;
-    shown::check(&eval.folder, &eval.conditions)?;
-    analyze::init()?;
-    analyze::stop_on_ctrl_c();
     let bootstrap = Bootstrap { resamples: eval.resamples, ..Bootstrap::default() };
-    let corpora: BTreeSet<&str> = lines.iter().map(|line| line.corpus.as_str()).collect();
-    let paths: Vec<&str> = lines.iter().map(|line| line.path.as_str()).collect();
     let question = Question { switches: &["scenes"], answer: said };
-    let mut measured = Vec::new();
-    for condition in &eval.conditions {
-        let found = shown::stills(&eval.folder, &paths, *condition, &question, eval.provider, eval.quiet)?;
-        if interrupted() {
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        for corpus in &corpora {
-            let own: Vec<(&Line, Option<&Said>)> = lines
-                .iter()
-                .zip(&found)
-                .filter(|(line, _)| line.corpus == *corpus)
-                .map(|(l, s)| (l, s.as_ref()))
-                .collect();
-            measured.push(measure(*condition, corpus, &own, &labels, threshold, &bootstrap));
-        }
-    }
+    let measured = shown::each_corpus(eval, &lines, &question, |condition, corpus, items| {
+        measure(condition, corpus, items, &labels, threshold, &bootstrap)
+    })?;
+    let Some(measured) = measured else { return Ok(ExitCode::from(INTERRUPTED)) };
     let about = About {
         circumstances: Circumstances::now(),
         folder: eval.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),

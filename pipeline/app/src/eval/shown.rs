@@ -2,7 +2,7 @@
 //! Stills through `polyscene`: one pipeline for all of one size, each still a shot of its own.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -15,7 +15,8 @@ use polygraph_core::results::VideoResults;
 use polygraph_models::Provider;
 
 use crate::{
-    analyze::interrupted,
+    analyze::{self, interrupted},
+    cli::Eval,
     error::{Error, Result},
     eval::{
         condition::Condition,
@@ -42,13 +43,51 @@ pub struct Question<T> {
     pub answer: fn(VideoResults) -> Option<T>,
 }
 
+/// A line of a list of stills.
+pub trait Listed {
+    /// Where the still lies in the folder.
+    fn path(&self) -> &str;
+    /// Items of one corpus are measured together.
+    fn corpus(&self) -> &str;
+}
+
+/// Shows all stills of a list under each condition, and measures each corpus of it; `None` when it was interrupted.
+///
+/// # Errors
+/// A condition that isn't one of stills, and what the pipeline says.
+pub fn each_corpus<L: Listed, T: Clone + Send + 'static, M>(
+    eval: &Eval,
+    lines: &[L],
+    question: &Question<T>,
+    mut measure: impl FnMut(Condition, &str, &[(&L, Option<&T>)]) -> M,
+) -> Result<Option<Vec<M>>> {
+    check(&eval.folder, &eval.conditions)?;
+    analyze::init()?;
+    analyze::stop_on_ctrl_c();
+    let paths: Vec<&str> = lines.iter().map(Listed::path).collect();
+    let corpora: BTreeSet<&str> = lines.iter().map(Listed::corpus).collect();
+    let mut measured = Vec::new();
+    for condition in &eval.conditions {
+        let found = stills(&eval.folder, &paths, *condition, question, eval.provider, eval.quiet)?;
+        if interrupted() {
+            return Ok(None);
+        }
+        for corpus in &corpora {
+            let own = lines.iter().zip(&found).filter(|(line, _)| line.corpus() == *corpus);
+            let own: Vec<_> = own.map(|(line, found)| (line, found.as_ref())).collect();
+            measured.push(measure(*condition, corpus, &own));
+        }
+    }
+    Ok(Some(measured))
+}
+
 /// Whether a condition can be one of stills.
 pub fn suits(condition: Condition) -> bool {
     matches!(condition, Condition::Clean | Condition::Qp(_) | Condition::Half | Condition::Noise)
 }
 
 /// Says which condition doesn't suit stills.
-pub fn check(folder: &Path, conditions: &[Condition]) -> Result<()> {
+fn check(folder: &Path, conditions: &[Condition]) -> Result<()> {
     match conditions.iter().find(|condition| !suits(**condition)) {
         Some(condition) => {
             Err(Error::input(folder.display().to_string(), format!("condition `{condition}` is none for stills")))
@@ -58,7 +97,7 @@ pub fn check(folder: &Path, conditions: &[Condition]) -> Result<()> {
 }
 
 /// What is said of each still of a folder; `None` of one that can't be read, which is told.
-pub fn stills<T: Clone + Send + 'static>(
+fn stills<T: Clone + Send + 'static>(
     folder: &Path,
     paths: &[&str],
     condition: Condition,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The evaluation of text on screen: stills with known lines through the shipped `polyscene`. `FOLDER/texts.csv` lists them.
 
-use std::{collections::BTreeSet, fmt::Write, process::ExitCode};
+use std::{fmt::Write, process::ExitCode};
 
 use polygraph_core::evaluation::{Bootstrap, Estimate};
 use polygraph_core::results::VideoResults;
@@ -13,13 +13,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     Condition, INTERRUPTED,
     listed::{self, Circumstances},
-    shown::{self, Question},
+    shown::{self, Listed, Question},
 };
-use crate::{
-    analyze::{self, interrupted},
-    cli::Eval,
-    error::Result,
-};
+use crate::{cli::Eval, error::Result};
 
 /// The list, in an evaluation's folder.
 pub const LIST: &str = "texts.csv";
@@ -33,6 +29,16 @@ struct Line {
     /// The lines that stand in it, with `|` between.
     lines: String,
     corpus: String,
+}
+
+impl Listed for Line {
+    fn path(&self) -> &str {
+        &self.path
+    }
+
+    fn corpus(&self) -> &str {
+        &self.corpus
+    }
 }
 
 /// How a still was read.
@@ -76,27 +82,14 @@ struct Report {
 pub fn run(eval: &Eval) -> Result<ExitCode> {
     let mut lines: Vec<Line> = listed::read(&eval.folder.join(LIST))?;
     lines.truncate(eval.limit.unwrap_or(usize::MAX));
-    shown::check(&eval.folder, &eval.conditions)?;
     let card = card(READER)?;
-    analyze::init()?;
-    analyze::stop_on_ctrl_c();
     let bootstrap = Bootstrap { resamples: eval.resamples, ..Bootstrap::default() };
-    let paths: Vec<&str> = lines.iter().map(|line| line.path.as_str()).collect();
     let question = Question { switches: &["text"], answer: lines_of };
-    let corpora: BTreeSet<&str> = lines.iter().map(|line| line.corpus.as_str()).collect();
-    let mut measured = Vec::new();
-    for condition in &eval.conditions {
-        let found = shown::stills(&eval.folder, &paths, *condition, &question, eval.provider, eval.quiet)?;
-        if interrupted() {
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        for corpus in &corpora {
-            let own = lines.iter().zip(&found).filter(|(line, _)| line.corpus == *corpus);
-            let tallies: Vec<_> =
-                own.map(|(line, read)| read.as_ref().map(|read| Tally::of(&line.lines, read))).collect();
-            measured.push(measure(*condition, corpus, &tallies, &bootstrap));
-        }
-    }
+    let measured = shown::each_corpus(eval, &lines, &question, |condition, corpus, items| {
+        let tallies: Vec<_> = items.iter().map(|(line, read)| Some(Tally::of(&line.lines, (*read)?))).collect();
+        measure(condition, corpus, &tallies, &bootstrap)
+    })?;
+    let Some(measured) = measured else { return Ok(ExitCode::from(INTERRUPTED)) };
     let network = format!("{} {}", card.name, card.version);
     let report = Report { about: Circumstances::now(), network, measured };
     out!("{}", table(&report));
@@ -181,9 +174,8 @@ fn table(report: &Report) -> String {
             ("character error rate", one.character_error_rate),
             ("lines that aren't there, by still", one.invented),
         ];
-        for (name, Estimate { value, interval }) in figures.into_iter().filter_map(|(name, it)| Some((name, it?))) {
-            let bounds = interval.map_or(String::new(), |[low, high]| format!(" ({low:.3} to {high:.3})"));
-            let _ = writeln!(text, "  {name:36} {value:.3}{bounds}");
+        for (name, estimate) in figures.into_iter().filter_map(|(name, it)| Some((name, it?))) {
+            let _ = writeln!(text, "  {name:36} {}", listed::in_words(estimate));
         }
     }
     text

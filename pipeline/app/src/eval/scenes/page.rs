@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use polygraph_core::evaluation::Estimate;
 
-use super::{Measured, Report};
+use super::{super::listed::in_words, Measured, Report};
 use crate::html::escape;
 
 /// Confusions shown in words.
@@ -18,7 +18,7 @@ pub fn table(report: &Report) -> String {
         let Measured { condition, corpus, items, unreadable, .. } = one;
         let _ = writeln!(text, "{corpus}, {}: {items} stills, {unreadable} unreadable", condition.in_words());
         for (name, estimate) in rows(one, report.about.threshold) {
-            let _ = writeln!(text, "  {name:44} {}", value(estimate));
+            let _ = writeln!(text, "  {name:44} {}", in_words(estimate));
         }
     }
     text
@@ -39,11 +39,6 @@ fn rows(one: &Measured, threshold: f64) -> Vec<(String, Estimate)> {
     let blank = one.refused.is_some();
     let kept = all.into_iter().enumerate().filter(|(at, _)| !blank || *at == 6);
     kept.filter_map(|(_, (name, estimate))| Some((name, estimate?))).collect()
-}
-
-fn value(Estimate { value, interval }: Estimate) -> String {
-    let bounds = interval.map_or(String::new(), |[low, high]| format!(" ({low:.3} to {high:.3})"));
-    format!("{value:.3}{bounds}")
 }
 
 /// The page: no scripts, nothing to load.
@@ -74,7 +69,7 @@ fn section(page: &mut String, one: &Measured, report: &Report) {
     let _ = write!(page, "<h2>{}, {}</h2>", escape(&one.corpus), escape(&one.condition.in_words()));
     let _ = write!(page, "<p>{} stills, {} unreadable.</p><table><tbody>", one.items, one.unreadable);
     for (name, estimate) in rows(one, report.about.threshold) {
-        let _ = write!(page, "<tr><th scope=row>{}</th><td>{}</td></tr>", escape(&name), value(estimate));
+        let _ = write!(page, "<tr><th scope=row>{}</th><td>{}</td></tr>", escape(&name), in_words(estimate));
     }
     page.push_str("</tbody></table>");
     if one.refused.is_none() {
