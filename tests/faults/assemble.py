@@ -84,9 +84,9 @@ def main():
     arguments = parser.parse_args()
     gain = -23.5 - loudness(arguments.clip)
     if arguments.clean:
-        # The clip's last seconds fade to black for long.
-        chain = f"[0:v]trim=0.2:205,setpts=PTS-STARTPTS,fps=25,scale=320:180,loop=-1:5100,trim=0:{arguments.clean}[v]"
-        chain += f";[0:a]atrim=0.2:205,asetpts=PTS-STARTPTS,volume={gain}dB,aresample=48000,aloop=-1:9792000"
+        # The clip's last seconds fade to black for long. Stamps are made anew, for those of `loop` jump where it begins again.
+        chain = f"[0:v]trim=0.2:205,setpts=PTS-STARTPTS,fps=25,scale=320:180,loop=-1:5100,setpts=N/25/TB,trim=0:{arguments.clean}[v]"
+        chain += f";[0:a]atrim=0.2:205,asetpts=PTS-STARTPTS,volume={gain}dB,aresample=48000,aloop=-1:9792000,asetpts=N/SR/TB"
         chain += f",atrim=0:{arguments.clean}[a]"
         command = ["ffmpeg", "-v", "error", "-y", "-i", arguments.clip, "-filter_complex", chain, "-map", "[v]", "-map", "[a]"]
         command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "24", "-threads", "1", "-c:a", "mp2", "-b:a", "256k"]
