@@ -5,9 +5,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs::{self, File, OpenOptions};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::Duration;
 
-use c2pa::{Builder, EphemeralSigner, Signer};
+use c2pa::{Builder, BuilderIntent, EphemeralSigner, Signer, SigningAlg, create_signer};
 use polygraph_core::event::{Kind, schema};
 use polygraph_tests::command::{Run, analyze};
 use polygraph_tests::events::Events;
@@ -34,13 +37,61 @@ fn signed(clip: &Path) -> (PathBuf, PathBuf) {
         "claim_generator_info": [{"name": "a-generator\u{1b}[2J", "version": "1"}],
         "assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}],
     });
-    let to = clip.with_file_name("signed.mp4");
-    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&to).unwrap();
     let mut builder = Builder::default().with_definition(definition.to_string()).unwrap();
-    builder.sign(&signer, "video/mp4", &mut File::open(clip).unwrap(), &mut file).unwrap();
+    let to = sign(&mut builder, &signer, clip, "signed.mp4");
     let authority = clip.with_file_name("authority.pem");
     fs::write(&authority, pem(signer.certs().unwrap().last().unwrap())).unwrap();
     (to, authority)
+}
+
+/// Writes a signed copy beside a clip.
+fn sign(builder: &mut Builder, signer: &dyn Signer, clip: &Path, name: &str) -> PathBuf {
+    let to = clip.with_file_name(name);
+    let mut file = OpenOptions::new().read(true).write(true).create_new(true).open(&to).unwrap();
+    builder.sign(signer, "video/mp4", &mut File::open(clip).unwrap(), &mut file).unwrap();
+    to
+}
+
+/// What somebody else made of a clip, and signed.
+fn edited(clip: &Path, name: &str) -> PathBuf {
+    let definition = json!({"claim_generator_info": [{"name": "an-editor"}]});
+    let mut builder = Builder::default().with_definition(definition.to_string()).unwrap();
+    builder.set_intent(BuilderIntent::Edit);
+    sign(&mut builder, &EphemeralSigner::new("editor.example").unwrap(), clip, name)
+}
+
+/// How an authority signs with `openssl ca`, which is what sets ends to the second.
+const AUTHORITY: &str = "[ca]\ndefault_ca = own\n[own]\ndatabase = index.txt\nnew_certs_dir = .\nrand_serial = yes\n\
+                         default_md = default\npolicy = any\nx509_extensions = leaf\n[any]\norganizationName = optional\n\
+                         commonName = supplied\n[leaf]\nbasicConstraints = critical,CA:false\n\
+                         keyUsage = critical,digitalSignature\nextendedKeyUsage = emailProtection\n\
+                         authorityKeyIdentifier = keyid\nsubjectKeyIdentifier = hash\n";
+
+fn openssl(folder: &Path, arguments: &str) -> Output {
+    Command::new("openssl").args(arguments.split(' ')).current_dir(folder).output().unwrap()
+}
+
+/// Somebody whose certificate, `leaf.pem`, ends within seconds.
+fn short_lived(folder: &Path) -> Box<dyn Signer> {
+    fs::write(folder.join("ca.cnf"), AUTHORITY).unwrap();
+    fs::write(folder.join("index.txt"), "").unwrap();
+    let then = Command::new("date").args(["-u", "-d", "+5 seconds", "+%Y%m%d%H%M%SZ"]).output().unwrap();
+    let end = String::from_utf8(then.stdout).unwrap();
+    for arguments in [
+        "req -x509 -newkey ed25519 -nodes -keyout ca.key -out ca.pem -days 30 -subj /O=Old/CN=authority -addext keyUsage=critical,keyCertSign",
+        "req -newkey ed25519 -nodes -keyout leaf.key -out leaf.csr -subj /O=Old/CN=old.example",
+        &format!(
+            "ca -batch -notext -config ca.cnf -cert ca.pem -keyfile ca.key -in leaf.csr -out leaf.pem \
+             -startdate 20200101000000Z -enddate {}",
+            end.trim()
+        ),
+    ] {
+        let made = openssl(folder, arguments);
+        assert!(made.status.success(), "{arguments}: {}", String::from_utf8_lossy(&made.stderr));
+    }
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let chain = [read("leaf.pem"), read("ca.pem")].concat();
+    create_signer::from_keys(&chain, &read("leaf.key"), SigningAlg::Ed25519, None).unwrap()
 }
 
 fn pem(certificate: &[u8]) -> String {
@@ -111,6 +162,61 @@ fn what_was_changed_after_it_was_signed_is_told_and_claims_nothing() {
         assert_eq!(found, json!({"state": "changed", "ingredients": 0, "problems": [problem]}), "{name}");
         ran.assert_success();
     }
+}
+
+#[test]
+fn what_a_clip_was_made_of_counts_as_far_as_it_holds() {
+    let folder = tempfile::tempdir().unwrap();
+    let (material, _) = signed(&clip(folder.path(), "clip.mp4"));
+    let (ran, found, out) = run(&edited(&material, "edited.mp4"), &[]);
+    assert_eq!(found["state"], "valid", "{found}");
+    assert_eq!((&found["signer"], &found["ingredients"]), (&json!("editor.example"), &json!(1)), "{found}");
+    // The editor doesn't say so; who made the material does.
+    assert_eq!(found["sources"], json!(["trainedAlgorithmicMedia"]), "{found}");
+    assert_eq!(ran.status.code(), Some(3), "the rule was met: {}", ran.stderr);
+    assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("generative AI had a part in it"));
+
+    let broken = changed(&material, "broken.mp4", b"mdat", 20_000);
+    let (ran, found, _) = run(&edited(&broken, "edited-broken.mp4"), &[]);
+    assert_eq!((&found["ingredients"], &found["sources"]), (&json!(1), &Value::Null), "{found}");
+    ran.assert_success();
+}
+
+#[test]
+fn a_certificate_that_has_ended_vouches_for_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = clip(folder.path(), "clip.mp4");
+    let signer = short_lived(folder.path());
+    let created = json!({"action": "c2pa.created", "digitalSourceType": GENERATED});
+    let definition = json!({"assertions": [{"label": "c2pa.actions.v2", "data": {"actions": [created]}}]});
+    let mut builder = Builder::default().with_definition(definition.to_string()).unwrap();
+    let old = sign(&mut builder, &*signer, &plain, "old.mp4");
+    // The second in which it ends is still one of its own.
+    let over = || !openssl(folder.path(), "x509 -in leaf.pem -noout -checkend 0").status.success();
+    while !over() {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    let (ran, found, _) = run(&old, &[]);
+    assert_eq!(found, json!({"state": "invalid", "ingredients": 0, "problems": ["signingCredential.expired"]}));
+    ran.assert_success();
+}
+
+#[test]
+fn credentials_that_are_kept_elsewhere_are_not_fetched() {
+    let folder = tempfile::tempdir().unwrap();
+    let plain = clip(folder.path(), "clip.mp4");
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/clip.c2pa", server.local_addr().unwrap());
+    let mut builder = Builder::default();
+    builder.set_remote_url(&url).set_no_embed(true);
+    let away = sign(&mut builder, &EphemeralSigner::new("desk.example").unwrap(), &plain, "away.mp4");
+    let (ran, found, _) = run(&away, &[]);
+    ran.assert_success();
+    assert_eq!(found["state"], "unreadable", "{found}");
+    assert!(found["problems"][0].as_str().unwrap().contains(&url), "{found}");
+    server.set_nonblocking(true).unwrap();
+    assert!(server.accept().is_err(), "nobody was called");
 }
 
 #[test]
