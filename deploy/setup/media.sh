@@ -74,6 +74,11 @@ fetch_api_fuzzer() {
   python_environment api-venv tests/api/requirements.txt "the API's test"
 }
 
+# An S3 server for the test of evidence.
+fetch_object_store() {
+  python_environment objects-venv tests/objects/requirements.txt "the test of evidence in S3"
+}
+
 # python_environment FOLDER REQUIREMENTS WHOSE: with pinned packages, in $POLYGRAPH_HOME.
 python_environment() {
   local venv="$POLYGRAPH_HOME/$1" requirements="$ROOT/$2"

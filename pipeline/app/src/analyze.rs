@@ -4,14 +4,11 @@
 mod batch;
 pub(crate) mod complaints;
 mod credentials;
-mod evidence;
 mod graph;
 mod input;
 mod outputs;
 mod page;
 mod progress;
-mod sound;
-mod strip;
 mod summary;
 mod watch;
 

@@ -14,6 +14,7 @@ mod cli;
 mod doctor;
 mod error;
 mod eval;
+mod evidence;
 mod fault;
 pub mod graph;
 mod html;

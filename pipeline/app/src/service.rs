@@ -39,7 +39,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::{Error, Result};
 use crate::{memory, publish, supervise};
 use config::Config;
-use evidence::Faces;
+use evidence::Gallery;
 use guard::Guard;
 use hub::{Hub, Way};
 use incidents::Incidents;
@@ -133,7 +133,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
     let (hub, news) = hub(&config, guard)?;
     let hub = Arc::new(hub);
     announce(news, &hub)?;
-    let workers = (run.processes > 0).then(|| Processes::start(run.processes, &hello(&config), &hub)).transpose()?;
+    let workers = (run.processes > 0).then(|| Processes::start(run.processes, &hello(&config)?, &hub)).transpose()?;
     let streams = Arc::new(Streams::new(&config, Arc::clone(&hub), workers, Box::new(read))?);
     let load = config.load.control.then(|| load::Load::start(Arc::clone(&streams))).transpose()?;
     runtime.spawn(proxy.serve());
@@ -165,8 +165,8 @@ fn hub(config: &Config, guard: Guard) -> Result<(Hub, mpsc::Receiver<Notice>)> {
     let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
     let store = Store::open(&folder.join("events"), config.store.max_mb << 20, max_age)?;
     let incidents = Incidents::open(&folder.join("incidents.ndjson"), store.all_of("io.polygraph.incident.v1"));
-    let faces = config.store.evidence.then(|| Faces::open(&folder.join("evidence"), max_age));
-    let faces = faces.transpose().map_err(Error::file(&folder))?;
+    let evidence = config.store.place().map_err(Error::Service)?.map(|place| Gallery::open(&place, true));
+    let evidence = evidence.transpose().map_err(|why| Error::Service(format!("evidence: {why}")))?;
     let (send, news) = mpsc::channel();
     let way = config.kafka.as_ref().map(|kafka| {
         let mut producer = ProducerConfig::new(&kafka.brokers, Duration::from_secs(60));
@@ -182,7 +182,7 @@ fn hub(config: &Config, guard: Guard) -> Result<(Hub, mpsc::Receiver<Notice>)> {
         courier.map(|courier| Way { courier, profile: kafka.profile })
     });
     let metrics = Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?;
-    Ok((Hub::new(store, way.transpose()?, guard, incidents, faces, Arc::new(metrics)), news))
+    Ok((Hub::new(store, way.transpose()?, guard, incidents, evidence, Arc::new(metrics)), news))
 }
 
 /// Makes events of what the spool has to say, until there is no spool any more.
@@ -200,10 +200,9 @@ fn announce(news: mpsc::Receiver<Notice>, hub: &Arc<Hub>) -> Result<()> {
 }
 
 /// What worker processes are told first.
-fn hello(config: &Config) -> Hello {
-    let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
-    let evidence = config.store.evidence.then(|| (config.store.folder().join("evidence"), max_age));
-    Hello { allow: config.allow.clone(), provider: config.provider().as_str().to_owned(), evidence }
+fn hello(config: &Config) -> Result<Hello> {
+    let evidence = config.store.place().map_err(Error::Service)?;
+    Ok(Hello { allow: config.allow.clone(), provider: config.provider().as_str().to_owned(), evidence })
 }
 
 /// Serves the API until the process is told to end; SIGHUP reads the configuration again.

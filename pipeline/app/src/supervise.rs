@@ -28,13 +28,13 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, SystemTime};
 
-use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::accounting::Counters;
 use polygraph_core::event::{ClockSource, Event, StreamId};
 use polygraph_core::load::Rates;
 use polygraph_core::supervision::State;
 use serde::{Deserialize, Serialize};
 
+pub use crate::evidence::Shelf;
 use account::Shared;
 pub use picture::Thumbnail;
 pub use source::{forbid_files, is_file, times as source_times};
@@ -49,8 +49,10 @@ pub trait Sink: Send + Sync + 'static {
     /// The stream is in another state, or its wall clock comes from elsewhere. An event says the same.
     fn state(&self, stream: &StreamId, status: &Status);
 
-    /// A picture of a face's highest score so far, of an epoch.
-    fn evidence(&self, _stream: &StreamId, _epoch: &str, _evidence: &Evidence) {}
+    /// Where evidence of an epoch is kept, if it is.
+    fn shelf(&self, _stream: &StreamId, _epoch: &str) -> Option<Box<dyn Shelf>> {
+        None
+    }
 
     /// Asked before each connection, on the stream's own thread: the URI to open, or why it may not be opened.
     ///

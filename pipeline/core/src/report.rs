@@ -17,7 +17,7 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    record::Record,
+    record::{Record, Shot},
     results::{Face, NetworkRef},
 };
 
@@ -42,7 +42,7 @@ pub struct Report {
     frames: u64,
     tracks: BTreeMap<u64, Seen>,
     said: Vec<Said>,
-    cuts: Vec<u64>,
+    shots: Vec<Shot>,
     integrated_lufs: Option<f32>,
     voice: Option<Voice>,
     shown: Shown,
@@ -147,7 +147,7 @@ impl Report {
                 self.said.push(Said { start_ns, end_ns, text: transcript.text.clone() });
             }
             Record::Transcript(_) => {}
-            Record::Shot(shot) => self.cuts.push(shot.pts_ns),
+            Record::Shot(shot) => self.shots.push(shot.clone()),
             Record::Incident(incident) => self.incidents.take(incident),
         }
     }
@@ -155,7 +155,7 @@ impl Report {
     /// What was found, in numbers.
     pub fn found(&self) -> Found {
         let words = self.said.iter().map(|said| said.text.split_whitespace().count()).sum();
-        Found { tracks: self.tracks.len(), words, cuts: self.cuts.len(), incidents: self.incidents.len() }
+        Found { tracks: self.tracks.len(), words, cuts: self.shots.len(), incidents: self.incidents.len() }
     }
 
     /// When each face was seen, in order of their identities.
@@ -190,9 +190,9 @@ impl Report {
         self.said.iter()
     }
 
-    /// Stream times of the shot boundaries.
-    pub fn cuts(&self) -> &[u64] {
-        &self.cuts
+    /// The shot boundaries.
+    pub fn shots(&self) -> &[Shot] {
+        &self.shots
     }
 
     /// Integrated loudness (EBU R 128) at the last analysed picture, LUFS.
@@ -263,9 +263,9 @@ impl Report {
         Ok(())
     }
 
-    fn shots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Cuts: {}", self.cuts.len())?;
-        let times: Vec<_> = self.cuts.iter().map(|ns| Clock(*ns).to_string()).collect();
+    fn tell_shots(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Cuts: {}", self.shots.len())?;
+        let times: Vec<_> = self.shots.iter().map(|shot| Clock(shot.pts_ns).to_string()).collect();
         for line in wrap(&times.join(" "), COLUMNS - 2) {
             writeln!(f, "  {line}")?;
         }
@@ -281,7 +281,7 @@ impl fmt::Display for Report {
         if let Some(voice) = &self.voice {
             writeln!(f, "Voice: {voice}")?;
         }
-        self.shots(f)?;
+        self.tell_shots(f)?;
         write!(f, "{}{}", self.shown, self.texts)?;
         match self.integrated_lufs {
             Some(lufs) => writeln!(f, "Loudness: {lufs:.1} LUFS integrated"),
@@ -319,7 +319,7 @@ fn wrap(text: &str, columns: usize) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::{
-        record::{AudioState, Frame, Shot, Transcript},
+        record::{AudioState, Frame, Transcript},
         results::{Face, FacePoints, Manipulation, ReasonNot, Synthetic, TransitionKind, VoiceReasonNot},
     };
 

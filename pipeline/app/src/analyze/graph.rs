@@ -10,7 +10,8 @@ use std::{
 use gst::prelude::*;
 use polygraph_core::accounting::Counters;
 
-use super::{complaints, evidence::Exhibit, input::Input, watch::Watch};
+use super::{complaints, input::Input, watch::Watch};
+use crate::evidence::Exhibit;
 use crate::{
     cli::Analyze,
     error::{Error, Result},

@@ -16,12 +16,15 @@ use polygraph_core::{
     rules::{Action, Rules},
 };
 
-use super::evidence::{Exhibit, Keeper};
 use crate::{
     error::{Error, Result},
+    evidence::{Collector, Exhibit, Folder, Shelf},
     publish::Sender,
     webhook::{Hook, Posted},
 };
+
+/// What key frames may take in memory: of a file they may be far ahead of what is made of them.
+const KEY_FRAME_BYTES: usize = 10 << 20;
 
 /// The outputs of a run.
 pub struct Outputs {
@@ -31,7 +34,7 @@ pub struct Outputs {
     sender: Option<Sender>,
     report: Report,
     written: u64,
-    evidence: Keeper,
+    evidence: Collector,
     incidents: Incidents,
     hook: Option<Hook>,
     matched: bool,
@@ -65,7 +68,9 @@ impl Outputs {
         let events = Text::create(folder.join("events.ndjson"))?;
         let mut transcript = Text::create(folder.join("transcript.vtt"))?;
         transcript.write("WEBVTT\n")?;
-        let evidence = Keeper::new(folder, keep_faces)?;
+        let shelf = Folder::new(folder)?;
+        let shelf = keep_faces.then(|| Box::new(shelf) as Box<dyn Shelf>);
+        let evidence = Collector::new(shelf, true, KEY_FRAME_BYTES);
         let hook = rules.webhook().map(Hook::start).transpose()?;
         let incidents = Incidents::with_rules(incident::Options::default(), rules);
         Ok(Self {

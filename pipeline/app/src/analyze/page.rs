@@ -6,6 +6,7 @@
 //! uPlot comes out of the store and goes into the page with its licence. Without it the page is whole but for the plots.
 
 mod sections;
+mod shots;
 
 use std::{fs, io::Write, path::Path};
 
@@ -58,7 +59,7 @@ struct Whole<'a> {
     summary: &'a Summary,
     transcript: Vec<&'a Said>,
     /// Stream times of the shot boundaries, nanoseconds.
-    shots: &'a [u64],
+    shots: Vec<u64>,
     /// Stretches of one scene, and what content safety found.
     shown: &'a Shown,
     /// The text that stood on the screen.
@@ -73,7 +74,7 @@ pub fn write(folder: &Path, summary: &Summary, report: &Report) -> Result<()> {
     let whole = Whole {
         summary,
         transcript: report.said().collect(),
-        shots: report.cuts(),
+        shots: report.shots().iter().map(|shot| shot.pts_ns).collect(),
         shown: report.shown(),
         screen_text: report.texts(),
         networks: &networks,
@@ -126,7 +127,7 @@ fn html(folder: &Path, summary: &Summary, report: &Report, networks: &[Network],
         sections::incidents(report, folder),
         sections::faces(report),
         sections::transcript(report),
-        sections::shots(report),
+        shots::section(report, folder),
         sections::shown(report),
         sections::screen_text(report),
         sections::credentials(summary),
@@ -177,7 +178,7 @@ fn data(report: &Report) -> serde_json::Value {
         json!([track.track, seconds(track.first_ns), seconds(track.last_ns), verdict])
     };
     let tracks: Vec<_> = report.tracks().map(lane).collect();
-    let shots: Vec<_> = report.cuts().iter().map(|ns| seconds(*ns)).collect();
+    let shots: Vec<_> = report.shots().iter().map(|shot| seconds(shot.pts_ns)).collect();
     json!({ "time": time, "columns": columns, "incidents": incidents, "tracks": tracks, "shots": shots })
 }
 

@@ -11,6 +11,7 @@ use std::{
     fs,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use polygraph_core::profile::Profile;
@@ -19,6 +20,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::service::evidence::Place;
 pub use schema::of_config;
 pub use secret::Secret;
 pub use stream::StreamConfig;
@@ -98,17 +100,59 @@ pub struct Store {
     pub max_mb: u64,
     /// Most days that events and evidence are kept.
     pub max_days: u64,
-    /// Whether to keep pictures of faces where they scored highest; they are blurred.
+    /// Whether to keep evidence: pictures of incidents, shots, and faces where they scored highest.
     pub evidence: bool,
+    /// Most megabytes of evidence; the oldest goes first.
+    pub evidence_mb: u64,
+    /// Where evidence is kept instead of the folder: `s3://BUCKET/PREFIX`, `az://CONTAINER/PREFIX` or `gs://BUCKET/PREFIX`.
+    pub evidence_url: Option<String>,
+    /// How it is reached, by the names of the crate `object_store`: `aws_region`, `aws_endpoint`, `azure_storage_account_name`
+    /// and the like. A value may be `env:NAME` or `file:PATH`. What isn't here is taken from the environment, where the
+    /// clouds' own tools look too.
+    pub evidence_settings: BTreeMap<String, Secret>,
+    /// Whether faces in it are blurred, so that nobody is known by them. Where a stream isn't searched for faces, whole pictures
+    /// are; mouths are left out.
+    pub blur: bool,
 }
 
 impl Default for Store {
     fn default() -> Self {
-        Self { folder: None, max_mb: 1024, max_days: 7, evidence: true }
+        Self {
+            folder: None,
+            max_mb: 1024,
+            max_days: 7,
+            evidence: true,
+            evidence_mb: 1024,
+            evidence_url: None,
+            evidence_settings: BTreeMap::new(),
+            blur: true,
+        }
     }
 }
 
 impl Store {
+    /// Where evidence is kept, if it is.
+    ///
+    /// # Errors
+    /// When a secret isn't there.
+    pub fn place(&self) -> Result<Option<Place>, String> {
+        if !self.evidence {
+            return Ok(None);
+        }
+        let told = |(name, secret): (&String, &Secret)| match secret.value() {
+            Ok(value) => Ok((name.clone(), value)),
+            Err(why) => Err(format!("store.evidence_settings: {name}: {why}")),
+        };
+        Ok(Some(Place {
+            folder: self.folder().join("evidence"),
+            url: self.evidence_url.clone(),
+            settings: self.evidence_settings.iter().map(told).collect::<Result<_, _>>()?,
+            max_age: Duration::from_secs(self.max_days * 24 * 3600),
+            max_bytes: self.evidence_mb << 20,
+            blurs: self.blur,
+        }))
+    }
+
     /// The folder.
     pub fn folder(&self) -> PathBuf {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

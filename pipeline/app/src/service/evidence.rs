@@ -1,104 +1,289 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Pictures of faces where they scored highest. The service blurs them: they show an operator what is meant, and give
-//! nobody's face away. They are kept as long as events are.
+//! Evidence of all streams, in a folder or in S3, Azure or GCS: `STREAM/EPOCH-NAME.jpg`. It is written by a task of its own, so
+//! that no stream ever waits for a disk or a network, and goes when it is too old or takes too much room.
 
-use std::fs;
-use std::io::Cursor;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, SyncSender};
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
-use gstpolygraph::polyforensics::Evidence;
-use image::codecs::jpeg::JpegEncoder;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_stream::StreamExt;
+use url::Url;
 
-/// Pictures on their way to the disk; there are few, and the next of the same face is as good.
-const MOST_WAITING: usize = 64;
-/// A face becomes so many patches wide.
-const PATCHES: u32 = 12;
-/// Between two looks for pictures that are too old.
+use crate::evidence::Shelf;
+
+/// Pictures on their way; there are few.
+const MOST_WAITING: usize = 256;
+/// How long one may take to be kept, or to be found.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two looks for what is too old or too much.
 const CLEAN: Duration = Duration::from_secs(3600);
+/// What a URL may begin with; others of the library's don't survive a restart, or can't be listed.
+const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "adl"];
+/// Of the process's environment: who we are there, as the clouds' own tools have it.
+const ENVIRONMENT: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
-/// The pictures of all streams: `FOLDER/STREAM/EPOCH-TRACK.jpg`.
-pub struct Faces {
-    folder: PathBuf,
-    waiting: SyncSender<(PathBuf, Vec<u8>)>,
+/// Where evidence is kept, and for how long.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Place {
+    /// The folder, unless there is a URL.
+    pub folder: PathBuf,
+    /// `s3://BUCKET/PREFIX` and the like.
+    pub url: Option<String>,
+    /// The library's settings, such as `aws_endpoint`.
+    pub settings: BTreeMap<String, String>,
+    /// After so long it goes.
+    pub max_age: Duration,
+    /// What it may take; the oldest goes first.
+    pub max_bytes: u64,
+    /// Whether faces are blurred.
+    pub blurs: bool,
 }
 
-impl Faces {
-    /// In a folder; pictures older than `max_age` go. Its thread ends with it.
+/// All of it, for whoever asks.
+pub struct Gallery {
+    store: Box<dyn ObjectStore>,
+    root: Path,
+    blurs: bool,
+    waiting: mpsc::Sender<(Path, Vec<u8>)>,
+}
+
+/// What one stream's epoch keeps.
+struct Own {
+    stream: String,
+    epoch: String,
+    folder: Path,
+    blurs: bool,
+    waiting: mpsc::Sender<(Path, Vec<u8>)>,
+}
+
+impl Place {
+    /// Whether it can be meant.
     ///
     /// # Errors
-    /// When there is no thread to be had.
-    pub fn open(folder: &Path, max_age: Duration) -> std::io::Result<Self> {
-        let (waiting, pictures) = mpsc::sync_channel::<(PathBuf, Vec<u8>)>(MOST_WAITING);
-        let own = folder.to_owned();
-        std::thread::Builder::new().name("evidence".into()).spawn(move || {
-            let mut cleaned = SystemTime::UNIX_EPOCH;
-            while let Ok((path, picture)) = pictures.recv() {
-                if cleaned.elapsed().is_ok_and(|age| age > CLEAN) {
-                    clean(&own, max_age);
-                    cleaned = SystemTime::now();
-                }
-                if let Some(blurred) = blurred(&picture)
-                    && path.parent().is_some_and(|parent| fs::create_dir_all(parent).is_ok())
-                {
-                    // Evidence that can't be written is missing, and the API says so.
-                    let _ = fs::write(path, blurred);
-                }
-            }
-        })?;
-        Ok(Self { folder: folder.to_owned(), waiting })
+    /// What is wrong with the URL or a setting, in a line.
+    pub fn check(&self) -> Result<(), String> {
+        if self.url.is_some() { self.open().map(drop) } else { Ok(()) }
     }
 
-    /// Takes a picture. Never waits.
-    pub fn keep(&self, stream: &str, epoch: &str, evidence: &Evidence) {
-        let path = self.folder.join(stream).join(format!("{epoch}-{}.jpg", evidence.track));
-        // Full, the picture is left out; a higher score may bring another.
-        let _ = self.waiting.try_send((path, evidence.picture.clone()));
+    fn open(&self) -> Result<(Box<dyn ObjectStore>, Path), String> {
+        let Some(text) = &self.url else {
+            let made = fs::create_dir_all(&self.folder).map_err(|why| why.to_string());
+            let store =
+                made.and_then(|()| LocalFileSystem::new_with_prefix(&self.folder).map_err(|why| why.to_string()));
+            return store.map(|store| (Box::new(store) as _, Path::default()));
+        };
+        let url = Url::parse(text).map_err(|why| format!("`{text}`: {why}"))?;
+        if !SCHEMES.contains(&url.scheme()) {
+            return Err(format!("`{}:` is none of {}", url.scheme(), SCHEMES.join(", ")));
+        }
+        let known = |(name, _): &(String, String)| ENVIRONMENT.iter().any(|begin| name.starts_with(begin));
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let environment = environment.filter(known).map(|(name, value)| (name.to_ascii_lowercase(), value));
+        // What is written counts over what the environment says.
+        let settings: BTreeMap<_, _> = environment.chain(self.settings.clone()).collect();
+        object_store::parse_url_opts(&url, settings).map_err(|why| why.to_string())
+    }
+}
+
+impl Gallery {
+    /// Opens it. Its thread ends when nobody can keep anything any more; only one of many processes `cleans`.
+    ///
+    /// # Errors
+    /// What is wrong with the place, in a line.
+    pub fn open(place: &Place, cleans: bool) -> Result<Self, String> {
+        // Connections belong to the runtime that made them: one store for its own thread, one for who asks.
+        let ((own, root), (store, _)) = (place.open()?, place.open()?);
+        let (waiting, pictures) = mpsc::channel(MOST_WAITING);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|why| why.to_string())?;
+        let writer = Writer { store: own, root: root.clone(), place: place.clone(), told: false };
+        let thread = std::thread::Builder::new().name("evidence".into());
+        let thread = thread.spawn(move || runtime.block_on(writer.run(pictures, cleans)));
+        thread.map_err(|why| why.to_string())?;
+        Ok(Self { store, root, blurs: place.blurs, waiting })
     }
 
-    /// The names of a stream's pictures, `EPOCH-TRACK`, the latest first.
-    pub fn of(&self, stream: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.folder.join(stream)).into_iter().flatten().flatten();
-        let mut names: Vec<_> =
-            entries.filter_map(|entry| Some(entry.path().file_stem()?.to_str()?.to_owned())).collect();
+    /// A shelf for an epoch of a stream.
+    pub fn shelf(&self, stream: &str, epoch: &str) -> Box<dyn Shelf> {
+        Box::new(Own {
+            stream: stream.to_owned(),
+            epoch: epoch.to_owned(),
+            folder: self.root.clone().join(stream),
+            blurs: self.blurs,
+            waiting: self.waiting.clone(),
+        })
+    }
+
+    /// The names of a stream's pictures, `EPOCH-NAME`, the latest epoch first.
+    ///
+    /// # Errors
+    /// Why the place gives no answer.
+    pub async fn of(&self, stream: &str) -> Result<Vec<String>, String> {
+        let listed = timeout(PATIENCE, all(&*self.store, &self.root.clone().join(stream))).await;
+        let listed = listed.map_err(|_| "it gives no answer".to_owned())??;
+        let name = |meta: &ObjectMeta| Some(meta.location.filename()?.strip_suffix(".jpg")?.to_owned());
+        let mut names: Vec<_> = listed.iter().filter_map(name).collect();
         names.sort_by(|a, b| b.cmp(a));
-        names
+        Ok(names)
     }
 
-    /// One picture; `name` is one of [`Faces::of`].
-    pub fn picture(&self, stream: &str, name: &str) -> Option<Vec<u8>> {
-        let plain =
-            |text: &str| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'));
-        let safe = plain(name) && stream.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_'));
-        if !safe || stream.starts_with('.') {
-            return None;
+    /// One picture; `name` is one of [`Gallery::of`]. `None` when it is gone.
+    ///
+    /// # Errors
+    /// Why the place gives no answer.
+    pub async fn picture(&self, stream: &str, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let path = self.root.clone().join(stream).join(format!("{name}.jpg"));
+        let read = async {
+            match self.store.get(&path).await {
+                Ok(found) => found.bytes().await.map(|bytes| Some(bytes.to_vec())),
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(why) => Err(why),
+            }
+        };
+        match timeout(PATIENCE, read).await {
+            Ok(found) => found.map_err(|why| why.to_string()),
+            Err(_) => Err("it gives no answer".to_owned()),
         }
-        fs::read(self.folder.join(stream).join(format!("{name}.jpg"))).ok()
     }
 }
 
-fn clean(folder: &Path, max_age: Duration) {
-    for stream in fs::read_dir(folder).into_iter().flatten().flatten() {
-        for picture in fs::read_dir(stream.path()).into_iter().flatten().flatten() {
-            let age = picture.metadata().and_then(|metadata| metadata.modified()).map(|then| then.elapsed());
-            if let Ok(Ok(age)) = age
-                && age > max_age
-            {
-                let _ = fs::remove_file(picture.path());
+impl Shelf for Own {
+    fn keep(&mut self, name: &str, picture: Vec<u8>) -> Result<String, String> {
+        let path = self.folder.clone().join(format!("{}-{name}", self.epoch));
+        let kept = self.waiting.try_send((path, picture));
+        kept.map_err(|_| format!("{}: more evidence than can be written", self.stream))?;
+        let name = name.strip_suffix(".jpg").unwrap_or(name);
+        Ok(format!("/api/v1/streams/{}/evidence/{}-{name}", self.stream, self.epoch))
+    }
+
+    fn blurs(&self) -> bool {
+        self.blurs
+    }
+}
+
+/// Writes what is to be kept, and takes away what isn't any more.
+struct Writer {
+    store: Box<dyn ObjectStore>,
+    root: Path,
+    place: Place,
+    /// The last picture couldn't be kept, which was said.
+    told: bool,
+}
+
+impl Writer {
+    async fn run(mut self, mut pictures: mpsc::Receiver<(Path, Vec<u8>)>, cleans: bool) {
+        let mut clock = interval(CLEAN);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                biased;
+                picture = pictures.recv() => match picture {
+                    Some((path, picture)) => self.write(&path, picture).await,
+                    None => return,
+                },
+                _ = clock.tick(), if cleans => self.clean().await,
             }
         }
     }
+
+    async fn write(&mut self, path: &Path, picture: Vec<u8>) {
+        let wrote = match timeout(PATIENCE, self.store.put(path, PutPayload::from(picture))).await {
+            Ok(wrote) => wrote.map(drop).map_err(|why| why.to_string()),
+            Err(_) => Err(format!("nothing was heard for {} s", PATIENCE.as_secs())),
+        };
+        match wrote {
+            // One line for a place that is full or gone, and one when it is back, not one for each picture.
+            Err(why) if !std::mem::replace(&mut self.told, true) => {
+                errln!("polygraph: evidence is lost, {path} and what follows: {why}");
+            }
+            Ok(()) if std::mem::replace(&mut self.told, false) => errln!("polygraph: evidence is kept again"),
+            _ => {}
+        }
+    }
+
+    async fn clean(&self) {
+        // A place that gives no answer now is asked again in an hour.
+        let Ok(Ok(mut all)) = timeout(PATIENCE, all(&*self.store, &self.root)).await else { return };
+        for gone in too_many(&mut all, SystemTime::now(), self.place.max_age, self.place.max_bytes) {
+            let _ = timeout(PATIENCE, self.store.delete(gone)).await;
+        }
+    }
 }
 
-/// The picture in coarse patches. The left half is the face, the right half the map over it; both are blurred.
-fn blurred(jpeg: &[u8]) -> Option<Vec<u8>> {
-    let picture = image::load_from_memory_with_format(jpeg, image::ImageFormat::Jpeg).ok()?;
-    let (width, height) = (picture.width(), picture.height());
-    let rows = (PATCHES * height / width.max(1) * 2).max(1);
-    let small = picture.resize_exact(2 * PATCHES, rows, image::imageops::FilterType::Triangle);
-    let coarse = small.resize_exact(width, height, image::imageops::FilterType::Triangle);
-    let mut file = Cursor::new(Vec::new());
-    coarse.to_rgb8().write_with_encoder(JpegEncoder::new_with_quality(&mut file, 80)).ok()?;
-    Some(file.into_inner())
+/// Everything under a path.
+async fn all(store: &dyn ObjectStore, path: &Path) -> Result<Vec<ObjectMeta>, String> {
+    store.list(Some(path)).collect::<Result<_, _>>().await.map_err(|why: object_store::Error| why.to_string())
+}
+
+/// What is too old, and the oldest of what is too much.
+fn too_many(all: &mut [ObjectMeta], now: SystemTime, max_age: Duration, max_bytes: u64) -> impl Iterator<Item = &Path> {
+    all.sort_by_key(|meta| std::cmp::Reverse(meta.last_modified));
+    let mut bytes = 0;
+    all.iter().filter_map(move |meta| {
+        bytes += meta.size;
+        let age = now.duration_since(meta.last_modified.into()).unwrap_or_default();
+        (age > max_age || bytes > max_bytes).then_some(&meta.location)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(folder: &std::path::Path) -> Place {
+        Place {
+            folder: folder.to_owned(),
+            url: None,
+            settings: BTreeMap::new(),
+            max_age: Duration::from_secs(3600),
+            max_bytes: 1000,
+            blurs: true,
+        }
+    }
+
+    #[test]
+    fn old_pictures_go_and_the_oldest_when_there_are_too_many() {
+        let now = SystemTime::now();
+        let meta = |name: &str, age_s: u64, size: u64| ObjectMeta {
+            location: Path::from(name),
+            last_modified: (now - Duration::from_secs(age_s)).into(),
+            size,
+            e_tag: None,
+            version: None,
+        };
+        let mut all = [meta("b", 20, 400), meta("old", 4000, 1), meta("a", 10, 400), meta("c", 30, 400)];
+        let gone: Vec<_> = too_many(&mut all, now, Duration::from_secs(3600), 1000).map(ToString::to_string).collect();
+        assert_eq!(gone, ["c", "old"]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_meant_is_named() {
+        let wrong = |url: &str| Place { url: Some(url.into()), ..place("".as_ref()) }.check().unwrap_err();
+        assert!(wrong("file:///tmp").contains("`file:` is none of s3"), "{}", wrong("file:///tmp"));
+        assert!(wrong("no url").contains("no url"));
+    }
+
+    #[tokio::test]
+    async fn a_shelf_that_is_full_says_so_and_a_name_from_outside_stays_inside() {
+        let folder = tempfile::tempdir().unwrap();
+        let gallery = Gallery::open(&place(&folder.path().join("evidence")), false).unwrap();
+        fs::write(folder.path().join("secret.jpg"), "x").unwrap();
+        assert_eq!(gallery.picture("..", "secret").await, Ok(None));
+        assert_eq!(gallery.picture("cam", "../../secret").await, Ok(None));
+        let (waiting, _never_read) = mpsc::channel(1);
+        let (stream, epoch) = ("cam".to_owned(), "E".to_owned());
+        let mut own = Own { stream, epoch, folder: Path::from("cam"), blurs: true, waiting };
+        assert_eq!(own.keep("shot-0.jpg", vec![]), Ok("/api/v1/streams/cam/evidence/E-shot-0".to_owned()));
+        assert!(own.keep("shot-1.jpg", vec![]).unwrap_err().contains("more evidence"));
+    }
 }

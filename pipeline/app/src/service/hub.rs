@@ -6,14 +6,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::event::{Event, StreamId};
 use polygraph_core::profile::Profile;
 use polygraph_delivery::{Courier, Message};
 use tokio::sync::broadcast;
 
-use super::{evidence::Faces, guard::Guard, incidents::Incidents, metrics::Metrics, store::Store, timeline::Timeline};
-use crate::supervise::{Sink, Status, Wanted};
+use super::{
+    evidence::Gallery, guard::Guard, incidents::Incidents, metrics::Metrics, store::Store, timeline::Timeline,
+};
+use crate::supervise::{Shelf, Sink, Status, Wanted};
 
 /// Events that are kept in memory, for those who come back.
 const REMEMBERED: usize = 4096;
@@ -81,8 +82,8 @@ pub struct Hub {
     timelines: RwLock<BTreeMap<String, Arc<Mutex<Timeline>>>>,
     /// Incidents of all streams.
     pub incidents: Incidents,
-    /// Pictures of faces.
-    pub faces: Option<Faces>,
+    /// Pictures of incidents, shots and faces.
+    pub evidence: Option<Gallery>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
 }
@@ -94,12 +95,12 @@ impl Hub {
         kafka: Option<Way>,
         guard: Guard,
         incidents: Incidents,
-        faces: Option<Faces>,
+        evidence: Option<Gallery>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (listeners, _) = broadcast::channel(BEHIND);
         let remembered = Mutex::default();
-        Self { remembered, listeners, store, kafka, guard, timelines: RwLock::default(), incidents, faces, metrics }
+        Self { remembered, listeners, store, kafka, guard, timelines: RwLock::default(), incidents, evidence, metrics }
     }
 
     /// The store.
@@ -195,10 +196,8 @@ impl Sink for Hub {
         self.metrics.state(stream.as_str(), status.state);
     }
 
-    fn evidence(&self, stream: &StreamId, epoch: &str, evidence: &Evidence) {
-        if let Some(faces) = &self.faces {
-            faces.keep(stream.as_str(), epoch, evidence);
-        }
+    fn shelf(&self, stream: &StreamId, epoch: &str) -> Option<Box<dyn Shelf>> {
+        Some(self.evidence.as_ref()?.shelf(stream.as_str(), epoch))
     }
 
     fn admit(&self, wanted: &Wanted) -> Result<String, String> {

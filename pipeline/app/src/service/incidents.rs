@@ -34,7 +34,7 @@ pub struct Incident {
     pub updated: String,
     /// The data of its last event.
     pub data: Value,
-    /// Where the API has a picture of its face, while that is kept.
+    /// Where the API has a picture of it, while that is kept: its face with the map, else the moment at which it was told.
     pub picture: Option<String>,
     /// Who has seen it, and when.
     pub acknowledged: Option<Note>,
@@ -126,8 +126,7 @@ impl Incidents {
             opened: time.to_owned(),
             ..Incident::default()
         });
-        let name = data["track"].as_u64().map(|track| format!("{epoch}-{track}"));
-        incident.picture = name.map(|name| format!("/api/v1/streams/{stream}/evidence/{name}"));
+        incident.picture = picture(&data);
         data["state"].as_str().unwrap_or_default().clone_into(&mut incident.state);
         (incident.updated, incident.data) = (time.to_owned(), data);
         notes.into_iter().flatten().for_each(|line| incident.note(line));
@@ -165,6 +164,13 @@ impl Incidents {
     }
 }
 
+/// The path of the picture that says most.
+fn picture(data: &Value) -> Option<String> {
+    let all = data["evidence"].as_array()?;
+    let of = |kind| all.iter().find(|one| one["kind"] == kind).and_then(|one| one["path"].as_str());
+    of("heat_map").or_else(|| of("key_frame")).map(str::to_owned)
+}
+
 impl Inbox {
     fn trim(&mut self) {
         while self.incidents.len() > MOST {
@@ -176,6 +182,18 @@ impl Inbox {
 }
 
 impl Incident {
+    /// Says of evidence that isn't there any more that it has expired; `names` are those of what is there.
+    pub fn expire(&mut self, names: &[String]) {
+        for one in self.data["evidence"].as_array_mut().into_iter().flatten() {
+            let name = one["path"].as_str().and_then(|path| path.rsplit('/').next());
+            if name.is_some_and(|name| !names.iter().any(|known| known == name)) {
+                one["state"] = "expired".into();
+                one["path"] = Value::Null;
+            }
+        }
+        self.picture = picture(&self.data);
+    }
+
     fn note(&mut self, Line { acknowledge, note, .. }: Line) {
         if acknowledge {
             self.acknowledged.get_or_insert(note);
@@ -192,7 +210,10 @@ mod tests {
     fn event(epoch: &str, state: &str, time: u32) -> String {
         serde_json::json!({
             "type": "io.polygraph.incident.v1", "subject": "cam", "time": format!("2026-01-01T00:00:{time:02}Z"),
-            "data": {"incident": 0, "state": state, "severity": "high", "track": 3, "clock": {"epoch": epoch}},
+            "data": {"incident": 0, "state": state, "severity": "high", "track": 3, "clock": {"epoch": epoch}, "evidence": [
+                {"kind": "key_frame", "state": "kept", "path": format!("/api/v1/streams/cam/evidence/{epoch}-incident-0")},
+                {"kind": "heat_map", "state": "kept", "path": format!("/api/v1/streams/cam/evidence/{epoch}-face-3")},
+            ]},
         })
         .to_string()
     }
@@ -214,9 +235,16 @@ mod tests {
         let again = Incidents::open(&file, told.into_iter());
         let incident = again.get("cam.E1.0").unwrap();
         assert_eq!((&*incident.state, &*incident.opened), ("close", "2026-01-01T00:00:01Z"));
-        assert_eq!(incident.acknowledged.unwrap().by, "ann");
+        assert_eq!(incident.acknowledged.as_ref().unwrap().by, "ann");
         assert_eq!(incident.comments.len(), 1);
-        assert_eq!(incident.picture.as_deref(), Some("/api/v1/streams/cam/evidence/E1-3"));
+        assert_eq!(incident.picture.as_deref(), Some("/api/v1/streams/cam/evidence/E1-face-3"));
+        let mut later = incident;
+        later.expire(&["E1-incident-0".to_owned()]);
+        assert_eq!(later.picture.as_deref(), Some("/api/v1/streams/cam/evidence/E1-incident-0"));
+        assert_eq!(
+            (&later.data["evidence"][1]["state"], &later.data["evidence"][1]["path"]),
+            (&"expired".into(), &Value::Null)
+        );
         let other = again.get("cam.E2.0").unwrap();
         assert!(other.acknowledged.is_none(), "the same number in another epoch is another incident");
     }

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use gst::prelude::*;
-use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::record::Record;
 use polygraph_core::supervision::{Break, Seen};
 
 use super::{Wanted, hls, probe::Probe, source};
 use crate::{
+    evidence::Exhibit,
     fault,
     graph::{Connected, Graph},
 };
@@ -38,7 +38,7 @@ pub(super) struct Connection {
     dates: Option<hls::Reader>,
     broken: Option<Break>,
     missing: Vec<String>,
-    evidence: Vec<Evidence>,
+    exhibits: Vec<Exhibit>,
     /// Set before the pipeline is told to end, and looked at under the lock before it is told to play.
     over: Arc<Mutex<bool>>,
 }
@@ -67,7 +67,7 @@ impl Connection {
         });
         let tls = wanted.verify_tls && wanted.uri.starts_with("rtsps");
         let dates = hls::Reader::of(wanted, uri);
-        Ok(Self { media, probe, epoch, is_file, tls, dates, broken: None, missing: vec![], evidence: vec![], over })
+        Ok(Self { media, probe, epoch, is_file, tls, dates, broken: None, missing: vec![], exhibits: vec![], over })
     }
 
     pub(super) fn analyzer(&self) -> &gst::Element {
@@ -82,9 +82,9 @@ impl Connection {
         &self.epoch
     }
 
-    /// Pictures of faces since the last call.
-    pub(super) fn evidence(&mut self) -> Vec<Evidence> {
-        std::mem::take(&mut self.evidence)
+    /// What evidence is made of, since the last call.
+    pub(super) fn exhibits(&mut self) -> Vec<Exhibit> {
+        std::mem::take(&mut self.exhibits)
     }
 
     /// What the source has shown.
@@ -152,8 +152,8 @@ impl Connection {
                 self.broken.get_or_insert(broken);
             }
             MessageView::Element(element) => {
-                if let Some(evidence) = Evidence::read(element) {
-                    self.evidence.push(evidence);
+                if let Some(exhibit) = Exhibit::read(element) {
+                    self.exhibits.push(exhibit);
                 } else if let Some(segment) = hls::Segment::read(element) {
                     self.date(segment);
                 } else {

@@ -6,19 +6,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use polygraph_core::event::{ClockSource, Epoch, Numbering};
 use polygraph_core::incident::Incidents;
-use polygraph_core::record::{Record, Stream};
+use polygraph_core::record::{Incident, Record, Stream};
 use polygraph_core::supervision::{Break, Do, Machine, Seen};
 use ulid::Ulid;
 
 use super::account::Shared;
 use super::connection::{Connection, Taken};
 use super::{Sink, Wanted};
-use crate::memory;
+use crate::{evidence::Collector, memory};
 
 /// How long a turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(50);
 /// A turn that took longer counts as this long: this machine did not run us, and knows nothing of the source meanwhile.
 const LONGEST_TURN: Duration = Duration::from_millis(500);
+/// What key frames may take in memory: some twenty seconds, which is more than a live stream lags behind.
+const KEY_FRAME_BYTES: usize = 2 << 20;
 /// Records that are taken in one turn at most, so that the bus is heard as well.
 const MOST_RECORDS: usize = 64;
 
@@ -36,6 +38,8 @@ pub(super) struct Driver {
     numbering: Option<Numbering>,
     /// Of the epoch that is open.
     incidents: Incidents,
+    /// What they may need.
+    evidence: Collector,
     clock: ClockSource,
     /// Stream time of the last thing that is known of the epoch.
     end_ns: u64,
@@ -54,6 +58,7 @@ impl Driver {
             refused: None,
             numbering: None,
             incidents: Incidents::default(),
+            evidence: Collector::new(None, false, 0),
             clock: ClockSource::Arrival,
             end_ns: 0,
         }
@@ -86,10 +91,7 @@ impl Driver {
             return;
         };
         connection.listen();
-        for evidence in connection.evidence() {
-            let epoch = connection.epoch();
-            self.sink.evidence(&self.wanted.id, epoch, &evidence);
-        }
+        connection.exhibits().into_iter().for_each(|exhibit| self.evidence.take(exhibit));
         let mut patience = TURN;
         for _ in 0..MOST_RECORDS {
             let Some(connection) = &mut self.connection else { return };
@@ -105,11 +107,26 @@ impl Driver {
     fn record(&mut self, record: Record, delay: Option<Duration>) {
         self.look_at_the_clock();
         let incidents = self.incidents.take(&record);
-        // A fault's comes back among these, with its number.
-        if !matches!(record, Record::Incident(_)) {
-            self.tell(record, delay);
+        match record {
+            // A fault's comes back among these, with its number.
+            Record::Incident(_) => {}
+            Record::Shot(shot) => {
+                let shot = self.evidence.shot(shot);
+                self.tell(Record::Shot(shot), delay);
+            }
+            record => {
+                if let Record::Frame(frame) = &record {
+                    self.evidence.seen(frame);
+                }
+                self.tell(record, delay);
+            }
         }
-        incidents.into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
+        incidents.into_iter().for_each(|incident| self.incident(incident));
+    }
+
+    fn incident(&mut self, mut incident: Incident) {
+        self.evidence.attach(&mut incident);
+        self.tell(Record::Incident(incident), None);
     }
 
     fn tell(&mut self, record: Record, delay: Option<Duration>) {
@@ -166,6 +183,8 @@ impl Driver {
         self.numbering = Some(Numbering::new(self.wanted.id.clone(), begins));
         (self.clock, self.end_ns, self.refused) = (ClockSource::Arrival, 0, None);
         self.incidents = Incidents::default();
+        let shelf = self.sink.shelf(&self.wanted.id, &epoch);
+        self.evidence = Collector::new(shelf, self.wanted.analysis.faces, KEY_FRAME_BYTES);
         self.shared.epoch(&epoch, self.clock);
         let opened = self.sink.admit(&self.wanted).map_err(Break::Ours);
         match opened.and_then(|uri| Connection::open(&self.wanted, &uri, epoch)) {
@@ -183,7 +202,7 @@ impl Driver {
         self.end_ns = self.end_ns.max(connection.probe().end_ns());
         self.shared.closing();
         // Nothing of this epoch will be seen any more.
-        self.incidents.end().into_iter().for_each(|incident| self.tell(Record::Incident(incident), None));
+        self.incidents.end().into_iter().for_each(|incident| self.incident(incident));
         let (shared, began) = (Arc::clone(&self.shared), Instant::now());
         if !connection.close(move || shared.abandoned(-1)) {
             self.shared.abandoned(1);

@@ -21,7 +21,7 @@ const SCENES: usize = 200;
 /// Lines of text that are listed.
 const TEXTS: usize = 500;
 
-fn time(ns: u64) -> String {
+pub fn time(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;
     format!("<button class=at data-t=\"{seconds:.3}\">{}</button>", Clock(ns))
 }
@@ -221,14 +221,6 @@ pub fn transcript(report: &Report) -> String {
         let _ = write!(html, "<tr><td>{}<td>{}", time(said.start_ns), escape(&said.text));
     }
     html + "</tbody></table></section>"
-}
-
-/// The shot boundaries.
-pub fn shots(report: &Report) -> String {
-    let cuts = report.cuts();
-    let times: Vec<_> = cuts.iter().map(|ns| time(*ns)).collect();
-    let text = if cuts.is_empty() { "No boundary was found: one shot.".into() } else { times.join(" ") };
-    format!("<section id=shots><h2>Shots</h2><p class=soft>New shots begin at</p><p class=times>{text}</p></section>")
 }
 
 /// What was shown, and what of it may be unfit to be.

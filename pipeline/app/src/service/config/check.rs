@@ -41,6 +41,11 @@ pub(super) fn whole(config: &Config) -> Vec<String> {
     if config.store.max_mb == 0 || config.store.max_days == 0 {
         wrong.push("store: max_mb and max_days are at least 1".into());
     }
+    match config.store.place() {
+        Ok(Some(place)) => wrong.extend(place.check().err().map(|why| format!("store.evidence_url: {why}"))),
+        Ok(None) => {}
+        Err(why) => wrong.push(why),
+    }
     if let Some(kafka) = &config.kafka {
         if kafka.spool_mb == Some(0) {
             wrong.push("kafka.spool_mb: at least 1".into());

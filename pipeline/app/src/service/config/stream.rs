@@ -266,8 +266,7 @@ impl StreamConfig {
                 fault_limits: self.fault_limits,
                 lip_reading: self.lip_reading,
                 evidence: evidence && self.forensics && self.faces,
-                // Nobody takes them yet: incidents of a service have the faces' pictures.
-                key_frames: false,
+                key_frames: evidence,
                 provider,
             },
             times: Some(times),

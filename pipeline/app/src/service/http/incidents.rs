@@ -38,7 +38,14 @@ pub async fn list(
 
 /// One incident.
 pub async fn get(State(app): Shared, Path(id): Path<String>) -> Result<Json<Incident>, Problem> {
-    app.hub.incidents.get(&id).map(Json).ok_or_else(|| Problem::unknown("such incident"))
+    let mut incident = app.hub.incidents.get(&id).ok_or_else(|| Problem::unknown("such incident"))?;
+    // Where nobody answers now it isn't known what is gone.
+    if let Some(evidence) = &app.hub.evidence
+        && let Ok(names) = evidence.of(&incident.stream).await
+    {
+        incident.expire(&names);
+    }
+    Ok(Json(incident))
 }
 
 /// Say that somebody has seen it. The first to do so is kept.

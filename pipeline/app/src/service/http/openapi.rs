@@ -218,10 +218,10 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
         get(
             "/api/v1/streams/{id}/evidence",
             "evidence",
-            "Names of a stream's pictures of faces, the latest first",
+            "Names of a stream's evidence, the latest epoch first",
             list(&json!({"type": "string"})),
         ),
-        get("/api/v1/streams/{id}/evidence/{name}", "evidence", "A blurred face", Body::Other("image/jpeg")),
+        get("/api/v1/streams/{id}/evidence/{name}", "evidence", "A picture: of a shot, an incident or a face", Body::Other("image/jpeg")),
         Operation {
             query: FILTER,
             failures: &[400],

@@ -3,7 +3,6 @@
 //! and output.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use polygraph_core::accounting::Counters;
@@ -12,7 +11,7 @@ use polygraph_models::Usage;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::service::config::Allow;
+use crate::service::{config::Allow, evidence::Place};
 use crate::supervise::Status;
 
 /// The first line to a worker.
@@ -22,8 +21,8 @@ pub struct Hello {
     pub allow: Allow,
     /// What runs the networks.
     pub provider: String,
-    /// Where pictures of faces are kept, and for how long, if they are.
-    pub evidence: Option<(PathBuf, Duration)>,
+    /// Where evidence is kept, if it is.
+    pub evidence: Option<Place>,
 }
 
 /// To a worker.

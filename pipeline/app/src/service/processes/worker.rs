@@ -9,7 +9,6 @@ use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use gstpolygraph::polyforensics::Evidence;
 use polygraph_core::event::{Event, StreamId};
 use polygraph_core::load::Rates;
 use polygraph_models::{Engine, Provider};
@@ -17,8 +16,8 @@ use polygraph_models::{Engine, Provider};
 use super::wire::{Hello, Order, Report};
 use crate::error::{Error, Result};
 use crate::service::config::StreamConfig;
-use crate::service::{evidence::Faces, guard::Guard, proxy};
-use crate::supervise::{self, Sink, Status, Stream, Wanted};
+use crate::service::{evidence::Gallery, guard::Guard, proxy};
+use crate::supervise::{self, Shelf, Sink, Status, Stream, Wanted};
 
 /// Reports on their way to the service.
 const MOST_WAITING: usize = 8192;
@@ -48,7 +47,7 @@ impl Voice {
 struct Reporter {
     voice: Voice,
     guard: Guard,
-    faces: Option<Faces>,
+    evidence: Option<Gallery>,
 }
 
 impl Sink for Reporter {
@@ -62,10 +61,8 @@ impl Sink for Reporter {
         self.voice.say(Report::Status(stream.to_string(), Box::new(status.clone())));
     }
 
-    fn evidence(&self, stream: &StreamId, epoch: &str, evidence: &Evidence) {
-        if let Some(faces) = &self.faces {
-            faces.keep(stream.as_str(), epoch, evidence);
-        }
+    fn shelf(&self, stream: &StreamId, epoch: &str) -> Option<Box<dyn Shelf>> {
+        Some(self.evidence.as_ref()?.shelf(stream.as_str(), epoch))
     }
 
     fn admit(&self, wanted: &Wanted) -> Result<String, String> {
@@ -92,8 +89,8 @@ pub fn run() -> Result<()> {
     runtime.spawn(proxy.serve());
     let provider: Provider = hello.provider.parse().unwrap_or_default();
     let engine = Engine::shared(provider)?;
-    let faces = hello.evidence.as_ref().map(|(folder, age)| Faces::open(folder, *age)).transpose();
-    let faces = faces.map_err(|error| failed(&error.to_string()))?;
+    let evidence = hello.evidence.as_ref().map(|place| Gallery::open(place, false)).transpose();
+    let evidence = evidence.map_err(|why| failed(&why))?;
 
     let (waiting, reports) = mpsc::sync_channel(MOST_WAITING);
     let voice = Voice { waiting, lost: Arc::default() };
@@ -107,8 +104,8 @@ pub fn run() -> Result<()> {
         let _ = tell.send(());
     });
     writer.map_err(|error| failed(&error.to_string()))?;
-    let has_evidence = faces.is_some();
-    let sink: Arc<dyn Sink> = Arc::new(Reporter { voice: voice.clone(), guard, faces });
+    let has_evidence = evidence.is_some();
+    let sink: Arc<dyn Sink> = Arc::new(Reporter { voice: voice.clone(), guard, evidence });
     let office = Office { streams, voice, sink, provider, has_evidence };
     for line in lines.map_while(std::result::Result::ok) {
         match serde_json::from_str(&line) {

@@ -1,33 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Evidence of a run, in its folder `evidence`, written only with `--keep-faces`: `face-TRACK.jpg`, a face's highest score
-//! with its map, `incident-NUMBER.jpg`, the picture at which an incident was told, with the faces' boxes,
-//! `incident-NUMBER-sound.jpg`, a spectrogram of the seconds around, `incident-NUMBER-mouth.jpg`, the face's mouth in the seconds
-//! before, and `shot-MILLISECONDS.jpg`, one of each shot's first pictures.
+//! Evidence: `face-TRACK.jpg`, a face's highest score with its map, `incident-NUMBER.jpg`, the picture at which an incident
+//! was told, with the faces' boxes, `incident-NUMBER-sound.jpg`, a spectrogram of the seconds around,
+//! `incident-NUMBER-mouth.jpg`, the face's mouth in the seconds before, and `shot-MILLISECONDS.jpg`, one of each shot's first
+//! pictures.
 //!
-//! Evidence that can't be written is no reason to stop: it is said once, and incidents say that it wasn't kept.
+//! They are made here and kept by a [`Shelf`]. One that blurs gets no face that anybody could be known by, and no mouths.
+//! Evidence that can't be kept is no reason to stop: it is said once, and incidents say that it wasn't.
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    fs,
-    path::{Path, PathBuf},
-};
+mod draw;
+mod shelf;
+mod sound;
+mod strip;
+
+use std::collections::{BTreeMap, VecDeque};
 
 use gstpolygraph::{
     polyanalyze::{KeyFrame, MouthSeen, Sound},
     polyforensics,
 };
-use image::{ImageBuffer, ImageResult, Pixel, PixelWithColorType, Rgb, RgbImage, codecs::jpeg::JpegEncoder};
+use image::{ImageResult, RgbImage};
 use polygraph_core::{
     geometry::Rect,
     record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState, Shot},
 };
 use sha2::{Digest, Sha256};
 
-use super::{sound::Ring, strip::Mouths};
-use crate::error::{Error, Result};
+use self::{
+    draw::{QUALITY, boxes, coarse, hide, jpeg, read},
+    sound::Ring,
+    strip::Mouths,
+};
+pub use shelf::{Folder, Shelf};
 
-/// What key frames may take in memory.
-const RING_BYTES: usize = 10 << 20;
 /// Frames whose faces are remembered: as long as the ring lasts, and then some.
 const MOST_FRAMES: usize = 1024;
 /// How far from a moment a picture may be that stands for it: two key frames are half a second apart.
@@ -35,14 +39,11 @@ const NEAR_NS: u64 = 1_000_000_000;
 /// What a spectrogram shows before and after the moment at which an incident was told, and a strip of mouths before it.
 const BEFORE_NS: u64 = 5_000_000_000;
 const AFTER_NS: u64 = 2_000_000_000;
-/// What a run may write.
-const MOST_BYTES: u64 = 512 << 20;
-/// JPEG quality, of 100.
-const QUALITY: u8 = 85;
-/// The same, for spectrograms: noise takes room, and nobody looks at a single point of it.
+/// JPEG quality, of 100, for spectrograms: noise takes room, and nobody looks at a single point of it.
 const COARSE: u8 = 60;
-/// The colour of the box of the face that an incident is about, and of the others'.
-const BOXES: [Rgb<u8>; 2] = [Rgb([255, 72, 48]), Rgb([235, 235, 235])];
+/// Patches from left to right of a blurred face beside its map, and of a whole picture in which nobody looked for faces.
+const FACE_PATCHES: u32 = 24;
+const WHOLE_PATCHES: u32 = 40;
 
 /// What the analysers give that evidence is made of.
 pub enum Exhibit {
@@ -74,49 +75,56 @@ struct Open {
     heard_ns: Option<u64>,
 }
 
-/// The evidence of a run.
-pub struct Keeper {
-    folder: PathBuf,
-    keeps: bool,
+/// What becomes of faces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Faces {
+    /// They are shown.
+    Shown,
+    /// They are blurred where they were found.
+    Hidden,
+    /// Nobody looks for them: the whole picture is blurred.
+    Unknown,
+}
+
+/// Collects what incidents may need, and gives it to a shelf.
+pub struct Collector {
+    shelf: Option<Box<dyn Shelf>>,
+    treatment: Faces,
     frames: VecDeque<KeyFrame>,
     bytes: usize,
+    /// What key frames may take in memory.
+    most_bytes: usize,
     faces: VecDeque<(u64, Vec<(u64, Rect)>)>,
     sound: Ring,
     mouths: Mouths,
     /// The picture of each track's highest score.
     tracks: BTreeMap<u64, Evidence>,
     open: BTreeMap<u64, Open>,
-    written: u64,
     told: bool,
 }
 
-impl Keeper {
-    /// In the folder of a run. Pictures of an earlier run are of other tracks by the same numbers: they go.
-    ///
-    /// # Errors
-    /// When one of them can't be removed.
-    pub fn new(run: &Path, keeps: bool) -> Result<Self> {
-        let folder = run.join("evidence");
-        for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if ["face-", "incident-", "shot-"].iter().any(|begin| name.starts_with(begin)) && name.ends_with(".jpg") {
-                fs::remove_file(entry.path()).map_err(Error::file(&entry.path()))?;
-            }
-        }
-        Ok(Self {
-            folder,
-            keeps,
+impl Collector {
+    /// For a shelf; without one nothing is kept. `finds_faces` says whether the stream is searched for faces, `most_bytes` what
+    /// key frames may take in memory.
+    pub fn new(shelf: Option<Box<dyn Shelf>>, finds_faces: bool, most_bytes: usize) -> Self {
+        let blurs = shelf.as_ref().is_some_and(|shelf| shelf.blurs());
+        Self {
+            shelf,
+            treatment: match (blurs, finds_faces) {
+                (false, _) => Faces::Shown,
+                (true, true) => Faces::Hidden,
+                (true, false) => Faces::Unknown,
+            },
             frames: VecDeque::new(),
             bytes: 0,
+            most_bytes,
             faces: VecDeque::new(),
             sound: Ring::default(),
             mouths: Mouths::default(),
             tracks: BTreeMap::new(),
             open: BTreeMap::new(),
-            written: 0,
             told: false,
-        })
+        }
     }
 
     /// Takes what an incident may need.
@@ -125,21 +133,29 @@ impl Keeper {
             Exhibit::Face(face) => self.face(&face),
             Exhibit::KeyFrame(frame) => self.key_frame(frame),
             Exhibit::Sound(sound) => self.sound.push(sound),
-            Exhibit::Mouth(mouth) => self.mouths.push(mouth),
+            // Mouths are faces, and blurred they say nothing.
+            Exhibit::Mouth(mouth) if self.treatment == Faces::Shown => self.mouths.push(mouth),
+            Exhibit::Mouth(_) => {}
         }
     }
 
     /// The picture of a face comes in the place of the track's last one.
     fn face(&mut self, face: &polyforensics::Evidence) {
         let name = format!("face-{}.jpg", face.track);
-        let kept = self.keep(EvidenceKind::HeatMap, face.pts_ns, &name, &face.picture);
+        let kept = if self.treatment == Faces::Shown {
+            self.keep(EvidenceKind::HeatMap, face.pts_ns, &name, face.picture.clone())
+        } else {
+            // The left half is the face, the right half the map over it.
+            let blurred = read(&face.picture).and_then(|picture| jpeg(&coarse(&picture, FACE_PATCHES), QUALITY));
+            self.keep_drawn(EvidenceKind::HeatMap, face.pts_ns, &name, blurred)
+        };
         self.tracks.insert(face.track, kept);
     }
 
     fn key_frame(&mut self, frame: KeyFrame) {
         self.bytes += frame.picture.len();
         self.frames.push_back(frame);
-        while self.bytes > RING_BYTES
+        while self.bytes > self.most_bytes
             && let Some(gone) = self.frames.pop_front()
         {
             self.bytes -= gone.picture.len();
@@ -148,7 +164,7 @@ impl Keeper {
 
     /// Remembers where faces are.
     pub fn seen(&mut self, frame: &Frame) {
-        if self.keeps {
+        if self.shelf.is_some() {
             self.faces.push_back((frame.pts_ns, frame.faces.iter().map(|face| (face.track, face.rect)).collect()));
             if self.faces.len() > MOST_FRAMES {
                 self.faces.pop_front();
@@ -158,7 +174,7 @@ impl Keeper {
 
     /// Gives an incident what there is of it.
     pub fn attach(&mut self, incident: &mut Incident) {
-        if !self.keeps {
+        if self.shelf.is_none() {
             return;
         }
         let mut open = self.open.remove(&incident.incident).unwrap_or_default();
@@ -189,7 +205,11 @@ impl Keeper {
         let pts_ns = frame.pts_ns;
         let faces = self.faces.iter().min_by_key(|(then_ns, _)| then_ns.abs_diff(pts_ns));
         let faces = faces.map(|(_, faces)| faces.as_slice()).unwrap_or_default();
-        let drawn = boxed(&frame.picture, faces, incident.track);
+        let drawn = read(&frame.picture).and_then(|mut picture| {
+            self.treat(&mut picture, pts_ns);
+            boxes(&mut picture, faces, incident.track);
+            jpeg(&picture, QUALITY)
+        });
         self.keep_drawn(EvidenceKind::KeyFrame, pts_ns, &format!("incident-{}.jpg", incident.incident), drawn)
     }
 
@@ -218,7 +238,9 @@ impl Keeper {
 
     /// Gives a shot a picture of its own, where there is one.
     pub fn shot(&mut self, mut shot: Shot) -> Shot {
-        let Some(wanted_ns) = shot.key_frame.as_ref().map(|key| key.pts_ns).filter(|_| self.keeps) else { return shot };
+        let Some(wanted_ns) = shot.key_frame.as_ref().map(|key| key.pts_ns).filter(|_| self.shelf.is_some()) else {
+            return shot;
+        };
         let own = self.frames.iter().filter(|frame| frame.pts_ns >= shot.pts_ns);
         let found = own.min_by_key(|frame| frame.pts_ns.abs_diff(wanted_ns));
         let found = found.filter(|frame| frame.pts_ns.abs_diff(wanted_ns) <= NEAR_NS);
@@ -226,7 +248,15 @@ impl Keeper {
         shot.key_frame = Some(match found {
             Some((pts_ns, picture)) => {
                 let name = format!("shot-{}.jpg", shot.pts_ns / 1_000_000);
-                self.keep(EvidenceKind::KeyFrame, pts_ns, &name, &picture)
+                if self.treatment == Faces::Shown {
+                    self.keep(EvidenceKind::KeyFrame, pts_ns, &name, picture)
+                } else {
+                    let drawn = read(&picture).and_then(|mut picture| {
+                        self.treat(&mut picture, pts_ns);
+                        jpeg(&picture, QUALITY)
+                    });
+                    self.keep_drawn(EvidenceKind::KeyFrame, pts_ns, &name, drawn)
+                }
             }
             None => not_kept(EvidenceKind::KeyFrame, wanted_ns, EvidenceState::Expired),
         });
@@ -235,7 +265,7 @@ impl Keeper {
 
     fn keep_drawn(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, drawn: ImageResult<Vec<u8>>) -> Evidence {
         match drawn {
-            Ok(picture) => self.keep(kind, pts_ns, name, &picture),
+            Ok(picture) => self.keep(kind, pts_ns, name, picture),
             Err(why) => {
                 self.tell(&format!("{name} can't be drawn: {why}"));
                 not_kept(kind, pts_ns, EvidenceState::NotKept)
@@ -243,22 +273,28 @@ impl Keeper {
         }
     }
 
-    fn keep(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, picture: &[u8]) -> Evidence {
-        let path = self.folder.join(name);
-        let wrote = if self.written + picture.len() as u64 > MOST_BYTES {
-            Err(format!("there are {} MB of it already", MOST_BYTES >> 20))
-        } else {
-            let wrote = fs::create_dir_all(&self.folder).and_then(|()| fs::write(&path, picture));
-            wrote.map_err(|why| why.to_string())
-        };
-        if let Err(why) = wrote {
-            self.tell(&format!("{} can't be written: {why}", path.display()));
-            return not_kept(kind, pts_ns, EvidenceState::NotKept);
+    /// Blurs what may not be seen of a picture: faces stand where they were found within a second.
+    fn treat(&self, picture: &mut RgbImage, pts_ns: u64) {
+        match self.treatment {
+            Faces::Shown => {}
+            Faces::Hidden => {
+                let near = self.faces.iter().filter(|(then_ns, _)| then_ns.abs_diff(pts_ns) <= NEAR_NS);
+                hide(picture, near.flat_map(|(_, faces)| faces.iter().map(|(_, rect)| *rect)));
+            }
+            Faces::Unknown => *picture = coarse(picture, WHOLE_PATCHES),
         }
-        self.written += picture.len() as u64;
-        let sha256 = Sha256::digest(picture).iter().map(|byte| format!("{byte:02x}")).collect();
-        let path = Some(format!("evidence/{name}"));
-        Evidence { kind, pts_ns, path, sha256: Some(sha256), state: EvidenceState::Kept }
+    }
+
+    fn keep(&mut self, kind: EvidenceKind, pts_ns: u64, name: &str, picture: Vec<u8>) -> Evidence {
+        let Some(shelf) = &mut self.shelf else { return not_kept(kind, pts_ns, EvidenceState::NotKept) };
+        let sha256 = Sha256::digest(&picture).iter().map(|byte| format!("{byte:02x}")).collect();
+        match shelf.keep(name, picture) {
+            Ok(path) => Evidence { kind, pts_ns, path: Some(path), sha256: Some(sha256), state: EvidenceState::Kept },
+            Err(why) => {
+                self.tell(&why);
+                not_kept(kind, pts_ns, EvidenceState::NotKept)
+            }
+        }
     }
 
     fn tell(&mut self, why: &str) {
@@ -280,106 +316,90 @@ fn not_kept(kind: EvidenceKind, pts_ns: u64, state: EvidenceState) -> Evidence {
     Evidence { kind, pts_ns, path: None, sha256: None, state }
 }
 
-/// A JPEG file of a picture.
-fn jpeg<P>(picture: &ImageBuffer<P, Vec<u8>>, quality: u8) -> ImageResult<Vec<u8>>
-where
-    P: Pixel<Subpixel = u8> + PixelWithColorType,
-{
-    let mut file = Vec::new();
-    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality))?;
-    Ok(file)
-}
-
-/// A JPEG file with boxes around faces.
-fn boxed(picture: &[u8], faces: &[(u64, Rect)], about: Option<u64>) -> ImageResult<Vec<u8>> {
-    let mut picture = image::load_from_memory_with_format(picture, image::ImageFormat::Jpeg)?.into_rgb8();
-    let (width, height) = (picture.width() as f32, picture.height() as f32);
-    // The one that it is about is drawn last, over the others.
-    let others = faces.iter().filter(|(track, _)| Some(*track) != about);
-    for (track, rect) in others.chain(faces.iter().filter(|(track, _)| Some(*track) == about)) {
-        let own = Some(*track) == about;
-        let edges = [rect.x * width, rect.y * height, (rect.x + rect.w) * width, (rect.y + rect.h) * height];
-        draw(&mut picture, edges, BOXES[usize::from(!own)], if own { 3 } else { 1 });
-    }
-    jpeg(&picture, QUALITY)
-}
-
-/// Draws a rectangle of lines so many pixels wide, as far as it lies in the picture.
-fn draw(picture: &mut RgbImage, [left, top, right, bottom]: [f32; 4], colour: Rgb<u8>, line: i64) {
-    let (left, top, right, bottom) = (left as i64, top as i64, right as i64, bottom as i64);
-    let mut fill = |xs: std::ops::Range<i64>, ys: std::ops::Range<i64>| {
-        let (width, height) = (i64::from(picture.width()), i64::from(picture.height()));
-        for y in ys.start.max(0)..ys.end.min(height) {
-            for x in xs.start.max(0)..xs.end.min(width) {
-                picture.put_pixel(x as u32, y as u32, colour);
-            }
-        }
-    };
-    fill(left..right, top..top + line);
-    fill(left..right, bottom - line..bottom);
-    fill(left..left + line, top..bottom);
-    fill(right - line..right, top..bottom);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use image::Rgb;
+    use std::fs;
 
-    fn grey() -> Vec<u8> {
-        jpeg(&RgbImage::from_pixel(64, 36, Rgb([128; 3])), QUALITY).unwrap()
-    }
+    const MOST_BYTES: usize = 10 << 20;
 
     fn face(track: u64, picture: &[u8]) -> polyforensics::Evidence {
         polyforensics::Evidence { track, pts_ns: 0, logit: 0.0, picture: picture.to_vec() }
+    }
+
+    fn collector(run: &std::path::Path) -> Collector {
+        Collector::new(Some(Box::new(Folder::new(run).unwrap())), true, MOST_BYTES)
     }
 
     #[test]
     fn the_last_picture_of_each_track_stays_and_those_of_an_earlier_run_go() {
         let run = tempfile::tempdir().unwrap();
         let file = |track| fs::read(run.path().join(format!("evidence/face-{track}.jpg"))).ok();
-        let mut first = Keeper::new(run.path(), true).unwrap();
+        let mut first = collector(run.path());
         for (track, picture) in [(1, b"a"), (2, b"b"), (1, b"c")] {
             first.face(&face(track, picture));
         }
         assert_eq!((file(1), file(2)), (Some(b"c".to_vec()), Some(b"b".to_vec())));
         fs::write(run.path().join("evidence/mine.jpg"), "d").unwrap();
-        Keeper::new(run.path(), true).unwrap();
+        collector(run.path());
         assert_eq!((file(1), file(2)), (None, None));
         assert!(run.path().join("evidence/mine.jpg").exists(), "what isn't ours stays");
-    }
-
-    #[test]
-    fn a_box_is_drawn_around_the_face_that_it_is_about() {
-        let rect = Rect { x: 0.25, y: 0.25, w: 0.5, h: 0.5 };
-        let drawn = boxed(&grey(), &[(7, rect)], Some(7)).unwrap();
-        let drawn = image::load_from_memory(&drawn).unwrap().into_rgb8();
-        let [red, green, _] = drawn.get_pixel(17, 18).0;
-        assert!(red > 190 && green < 140, "{red} {green}");
-        assert!(
-            drawn.get_pixel(32, 18).0.iter().all(|value| value.abs_diff(128) < 30),
-            "the face itself is left alone"
-        );
-        let outside = Rect { x: -2.0, y: 0.5, w: 9.0, h: 9.0 };
-        boxed(&grey(), &[(7, outside)], None).unwrap();
     }
 
     #[test]
     fn what_cannot_be_written_is_not_kept_and_stops_nothing() {
         let run = tempfile::tempdir().unwrap();
         fs::write(run.path().join("evidence"), "in the way").unwrap();
-        let mut keeper = Keeper::new(run.path(), true).unwrap();
-        keeper.face(&face(1, b"a"));
-        assert_eq!(keeper.tracks[&1].state, EvidenceState::NotKept);
+        let mut collector = collector(run.path());
+        collector.face(&face(1, b"a"));
+        assert_eq!(collector.tracks[&1].state, EvidenceState::NotKept);
     }
 
     #[test]
     fn the_ring_is_bounded() {
         let run = tempfile::tempdir().unwrap();
-        let mut keeper = Keeper::new(run.path(), true).unwrap();
+        let mut collector = collector(run.path());
         for second in 0..40 {
-            keeper.key_frame(KeyFrame { pts_ns: second, picture: vec![0; 1 << 20] });
+            collector.key_frame(KeyFrame { pts_ns: second, picture: vec![0; 1 << 20] });
         }
-        assert!(keeper.bytes <= RING_BYTES && keeper.frames.len() == 10, "{} frames", keeper.frames.len());
-        assert_eq!(keeper.frames.back().map(|frame| frame.pts_ns), Some(39));
+        assert!(collector.bytes <= MOST_BYTES && collector.frames.len() == 10, "{} frames", collector.frames.len());
+        assert_eq!(collector.frames.back().map(|frame| frame.pts_ns), Some(39));
+    }
+
+    /// Keeps pictures in memory, and shows no face.
+    #[derive(Clone, Default)]
+    struct Memory(std::sync::Arc<std::sync::Mutex<BTreeMap<String, Vec<u8>>>>);
+
+    impl Shelf for Memory {
+        fn keep(&mut self, name: &str, picture: Vec<u8>) -> Result<String, String> {
+            self.0.lock().unwrap().insert(name.to_owned(), picture);
+            Ok(name.to_owned())
+        }
+
+        fn blurs(&self) -> bool {
+            true
+        }
+    }
+
+    #[test]
+    fn a_shelf_that_blurs_gets_no_detail_of_a_face_and_of_nothing_where_nobody_looks_for_faces() {
+        let striped = |x: u32, _| if x.is_multiple_of(2) { Rgb([0; 3]) } else { Rgb([255; 3]) };
+        let picture = jpeg(&image::RgbImage::from_fn(320, 180, striped), 100).unwrap();
+        let rect = Rect { x: 0.4, y: 0.2, w: 0.2, h: 0.5 };
+        for (finds_faces, outside_is_seen) in [(true, true), (false, false)] {
+            let memory = Memory::default();
+            let mut collector = Collector::new(Some(Box::new(memory.clone())), finds_faces, MOST_BYTES);
+            collector.faces.push_back((400_000_000, vec![(1, rect)]));
+            collector.key_frame(KeyFrame { pts_ns: 0, picture: picture.clone() });
+            let key = not_kept(EvidenceKind::KeyFrame, 0, EvidenceState::NotKept);
+            let kind = polygraph_core::results::TransitionKind::Cut;
+            let shot = Shot { pts_ns: 0, kind, start_ns: 0, end_ns: 0, strength: 1.0, key_frame: Some(key) };
+            assert_eq!(collector.shot(shot).key_frame.unwrap().state, EvidenceState::Kept);
+            let kept = read(&memory.0.lock().unwrap()["shot-0.jpg"]).unwrap();
+            let step = |x: u32| kept.get_pixel(x, 80).0[0].abs_diff(kept.get_pixel(x + 1, 80).0[0]);
+            assert!(step(160) < 30, "the face is blurred: {}", step(160));
+            assert_eq!(step(20) > 150, outside_is_seen, "{}", step(20));
+        }
     }
 }
