@@ -39,7 +39,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::error::{Error, Result};
 use crate::{memory, publish, supervise};
 use config::Config;
-use evidence::Gallery;
+use evidence::{Gallery, Prepared};
 use guard::Guard;
 use hub::{Hub, Way};
 use incidents::Incidents;
@@ -118,6 +118,8 @@ pub fn run(run: &Run) -> Result<ExitCode> {
         return print(&format!("{}: {} streams, nothing wrong", path.display(), config.streams.len()));
     }
     let guard = Guard::new(&config.allow).map_err(Error::Service)?;
+    let evidence = config.store.place().map_err(Error::Service)?.map(Prepared::new);
+    let evidence = evidence.transpose().map_err(|why| Error::Service(format!("evidence: {why}")))?;
     // Before there is any other thread, for the environment is set.
     let proxy = proxy::Listening::bind(guard.clone())?;
     crate::analyze::init()?;
@@ -130,7 +132,7 @@ pub fn run(run: &Run) -> Result<ExitCode> {
         .map_err(|error| Error::Service(format!("the API's threads: {error}")))?;
     // An explicit provider that isn't there ends the start, not the first stream.
     let engine = Engine::shared(config.provider())?;
-    let (hub, news) = hub(&config, guard)?;
+    let (hub, news) = hub(&config, guard, evidence)?;
     let hub = Arc::new(hub);
     announce(news, &hub)?;
     let workers = (run.processes > 0).then(|| Processes::start(run.processes, &hello(&config)?, &hub)).transpose()?;
@@ -160,13 +162,12 @@ fn print(text: &str) -> Result<ExitCode> {
 }
 
 /// Where events go.
-fn hub(config: &Config, guard: Guard) -> Result<(Hub, mpsc::Receiver<Notice>)> {
+fn hub(config: &Config, guard: Guard, evidence: Option<Prepared>) -> Result<(Hub, mpsc::Receiver<Notice>)> {
     let folder = config.store.folder();
     let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
     let store = Store::open(&folder.join("events"), config.store.max_mb << 20, max_age)?;
     let incidents = Incidents::open(&folder.join("incidents.ndjson"), store.all_of("io.polygraph.incident.v1"));
-    let evidence = config.store.place().map_err(Error::Service)?.map(|place| Gallery::open(&place, true));
-    let evidence = evidence.transpose().map_err(|why| Error::Service(format!("evidence: {why}")))?;
+    let evidence = evidence.map(|prepared| Gallery::open(prepared, true)).transpose().map_err(Error::Service)?;
     let (send, news) = mpsc::channel();
     let way = config.kafka.as_ref().map(|kafka| {
         let mut producer = ProducerConfig::new(&kafka.brokers, Duration::from_secs(60));

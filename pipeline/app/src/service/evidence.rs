@@ -95,22 +95,40 @@ impl Place {
     }
 }
 
+/// What a gallery needs of the environment, looked at before the guard of streams makes itself the proxy for HTTP.
+pub struct Prepared {
+    place: Place,
+    root: Path,
+    /// Connections belong to the runtime that made them: one for the gallery's own thread, one for who asks.
+    stores: [Box<dyn ObjectStore>; 2],
+}
+
+impl Prepared {
+    /// Looks at a place, and makes no thread.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a line.
+    pub fn new(place: Place) -> Result<Self, String> {
+        let ((own, root), (store, _)) = (place.open()?, place.open()?);
+        Ok(Self { place, root, stores: [own, store] })
+    }
+}
+
 impl Gallery {
     /// Opens it. Its thread ends when nobody can keep anything any more; only one of many processes `cleans`.
     ///
     /// # Errors
-    /// What is wrong with the place, in a line.
-    pub fn open(place: &Place, cleans: bool) -> Result<Self, String> {
-        // Connections belong to the runtime that made them: one store for its own thread, one for who asks.
-        let ((own, root), (store, _)) = (place.open()?, place.open()?);
+    /// When there is no thread to be had.
+    pub fn open(Prepared { place, root, stores: [own, store] }: Prepared, cleans: bool) -> Result<Self, String> {
+        let blurs = place.blurs;
         let (waiting, pictures) = mpsc::channel(MOST_WAITING);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| why.to_string())?;
-        let writer = Writer { store: own, root: root.clone(), place: place.clone(), told: false };
+        let writer = Writer { store: own, root: root.clone(), place, told: false };
         let thread = std::thread::Builder::new().name("evidence".into());
         let thread = thread.spawn(move || runtime.block_on(writer.run(pictures, cleans)));
         thread.map_err(|why| why.to_string())?;
-        Ok(Self { store, root, blurs: place.blurs, waiting })
+        Ok(Self { store, root, blurs, waiting })
     }
 
     /// A shelf for an epoch of a stream.
@@ -276,7 +294,7 @@ mod tests {
     #[tokio::test]
     async fn a_shelf_that_is_full_says_so_and_a_name_from_outside_stays_inside() {
         let folder = tempfile::tempdir().unwrap();
-        let gallery = Gallery::open(&place(&folder.path().join("evidence")), false).unwrap();
+        let gallery = Gallery::open(Prepared::new(place(&folder.path().join("evidence"))).unwrap(), false).unwrap();
         fs::write(folder.path().join("secret.jpg"), "x").unwrap();
         assert_eq!(gallery.picture("..", "secret").await, Ok(None));
         assert_eq!(gallery.picture("cam", "../../secret").await, Ok(None));

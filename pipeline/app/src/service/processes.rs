@@ -24,6 +24,7 @@ use polygraph_models::Usage;
 
 use super::config::StreamConfig;
 use super::hub::Hub;
+use super::proxy;
 use crate::error::{Error, Result};
 use crate::supervise::{Sink, Status};
 use wire::{Hello, Network, Order, Report};
@@ -199,11 +200,14 @@ impl Worker {
     }
 
     fn launch(&self) -> std::io::Result<Child> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["run", "--worker"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let mut worker = Command::new(std::env::current_exe()?);
+        worker.args(["run", "--worker"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // It sets its own guard; until then it goes the user's way.
+        match proxy::of_the_user() {
+            Some(users) => worker.env(proxy::VARIABLE, users),
+            None => worker.env_remove(proxy::VARIABLE),
+        };
+        let mut child = worker.spawn()?;
         let mut orders = child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
         let hello = serde_json::to_string(&self.hello).map_err(std::io::Error::other)?;
         writeln!(orders, "{hello}")?;

@@ -3,8 +3,9 @@
 //! playlists' children and redirects are asked as well, and a name can't lead elsewhere between check and connection:
 //! the address that was checked is the one that is connected.
 
+use std::ffi::OsString;
 use std::net::{SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
@@ -27,6 +28,16 @@ pub struct Listening {
     guard: Guard,
 }
 
+/// Where GStreamer's HTTP source looks for a proxy.
+pub const VARIABLE: &str = "http_proxy";
+/// The user's own, which what isn't a stream goes by.
+static USERS: OnceLock<Option<OsString>> = OnceLock::new();
+
+/// The proxy that the user had set before this one took its place.
+pub fn of_the_user() -> Option<OsString> {
+    USERS.get().cloned().flatten()
+}
+
 impl Listening {
     /// Listens on loopback and tells GStreamer's HTTP source, through the environment; so it comes before any thread.
     ///
@@ -38,8 +49,10 @@ impl Listening {
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         // souphttpsrc reads it whenever one is made, those of playlists' children too, which nobody else can set up.
+        // There is one service in a process.
+        let _ = USERS.set(std::env::var_os(VARIABLE));
         // SAFETY: called while the process has one thread; nobody reads the environment meanwhile.
-        unsafe { std::env::set_var("http_proxy", format!("http://{address}")) };
+        unsafe { std::env::set_var(VARIABLE, format!("http://{address}")) };
         Ok(Self { listener, guard })
     }
 

@@ -221,7 +221,12 @@ fn operations(types: &mut SchemaGenerator) -> Vec<Operation> {
             "Names of a stream's evidence, the latest epoch first",
             list(&json!({"type": "string"})),
         ),
-        get("/api/v1/streams/{id}/evidence/{name}", "evidence", "A picture: of a shot, an incident or a face", Body::Other("image/jpeg")),
+        get(
+            "/api/v1/streams/{id}/evidence/{name}",
+            "evidence",
+            "A picture: of a shot, an incident or a face",
+            Body::Other("image/jpeg"),
+        ),
         Operation {
             query: FILTER,
             failures: &[400],

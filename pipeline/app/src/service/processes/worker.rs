@@ -16,7 +16,11 @@ use polygraph_models::{Engine, Provider};
 use super::wire::{Hello, Order, Report};
 use crate::error::{Error, Result};
 use crate::service::config::StreamConfig;
-use crate::service::{evidence::Gallery, guard::Guard, proxy};
+use crate::service::{
+    evidence::{Gallery, Prepared},
+    guard::Guard,
+    proxy,
+};
 use crate::supervise::{self, Shelf, Sink, Status, Stream, Wanted};
 
 /// Reports on their way to the service.
@@ -80,6 +84,7 @@ pub fn run() -> Result<()> {
     let first = lines.next().and_then(std::result::Result::ok).ok_or_else(|| failed("nobody speaks to it"))?;
     let hello: Hello = serde_json::from_str(&first).map_err(|error| failed(&error.to_string()))?;
     let guard = Guard::new(&hello.allow).map_err(Error::Service)?;
+    let evidence = hello.evidence.map(Prepared::new).transpose().map_err(|why| failed(&why))?;
     // Before there is any other thread, for the environment is set.
     let proxy = proxy::Listening::bind(guard.clone())?;
     crate::analyze::init()?;
@@ -89,8 +94,7 @@ pub fn run() -> Result<()> {
     runtime.spawn(proxy.serve());
     let provider: Provider = hello.provider.parse().unwrap_or_default();
     let engine = Engine::shared(provider)?;
-    let evidence = hello.evidence.as_ref().map(|place| Gallery::open(place, false)).transpose();
-    let evidence = evidence.map_err(|why| failed(&why))?;
+    let evidence = evidence.map(|prepared| Gallery::open(prepared, false)).transpose().map_err(|why| failed(&why))?;
 
     let (waiting, reports) = mpsc::sync_channel(MOST_WAITING);
     let voice = Voice { waiting, lost: Arc::default() };
