@@ -4,8 +4,9 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    fmt, fs,
     path::PathBuf,
+    sync::{Mutex, PoisonError, mpsc as std_mpsc},
     time::{Duration, SystemTime},
 };
 
@@ -24,6 +25,8 @@ use crate::evidence::Shelf;
 const MOST_WAITING: usize = 256;
 /// How long one may take to be kept, or to be found.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the last ones may take when the service ends.
+const LAST: Duration = Duration::from_secs(2);
 /// Between two looks for what is too old or too much.
 const CLEAN: Duration = Duration::from_secs(3600);
 /// What a URL may begin with; others of the library's don't survive a restart, or can't be listed.
@@ -32,7 +35,7 @@ const SCHEMES: [&str; 8] = ["s3", "s3a", "gs", "az", "azure", "abfs", "abfss", "
 const ENVIRONMENT: [&str; 3] = ["AWS_", "AZURE_", "GOOGLE_"];
 
 /// Where evidence is kept, and for how long.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct Place {
     /// The folder, unless there is a URL.
     pub folder: PathBuf,
@@ -53,7 +56,9 @@ pub struct Gallery {
     store: Box<dyn ObjectStore>,
     root: Path,
     blurs: bool,
-    waiting: mpsc::Sender<(Path, Vec<u8>)>,
+    /// Closed when it ends.
+    waiting: Option<mpsc::Sender<(Path, Vec<u8>)>>,
+    over: Mutex<std_mpsc::Receiver<()>>,
 }
 
 /// What one stream's epoch keeps.
@@ -62,7 +67,15 @@ struct Own {
     epoch: String,
     folder: Path,
     blurs: bool,
-    waiting: mpsc::Sender<(Path, Vec<u8>)>,
+    waiting: Option<mpsc::Sender<(Path, Vec<u8>)>>,
+}
+
+/// Without the settings, some of which are secrets.
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { folder, url, max_age, max_bytes, blurs, .. } = self;
+        write!(f, "Place {{ {folder:?}, {url:?}, {max_age:?}, {max_bytes}, {blurs} }}")
+    }
 }
 
 impl Place {
@@ -126,9 +139,14 @@ impl Gallery {
         let runtime = runtime.map_err(|why| why.to_string())?;
         let writer = Writer { store: own, root: root.clone(), place, told: false };
         let thread = std::thread::Builder::new().name("evidence".into());
-        let thread = thread.spawn(move || runtime.block_on(writer.run(pictures, cleans)));
+        let (tell, over) = std_mpsc::channel();
+        let thread = thread.spawn(move || {
+            runtime.block_on(writer.run(pictures, cleans));
+            // Whoever waits may have given up.
+            let _ = tell.send(());
+        });
         thread.map_err(|why| why.to_string())?;
-        Ok(Self { store, root, blurs, waiting })
+        Ok(Self { store, root, blurs, waiting: Some(waiting), over: Mutex::new(over) })
     }
 
     /// A shelf for an epoch of a stream.
@@ -175,11 +193,22 @@ impl Gallery {
     }
 }
 
+/// Waits for the last pictures, within reason.
+impl Drop for Gallery {
+    fn drop(&mut self) {
+        self.waiting = None;
+        let over = self.over.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = over.recv_timeout(LAST);
+    }
+}
+
 impl Shelf for Own {
     fn keep(&mut self, name: &str, picture: Vec<u8>) -> Result<String, String> {
         let path = self.folder.clone().join(format!("{}-{name}", self.epoch));
-        let kept = self.waiting.try_send((path, picture));
-        kept.map_err(|_| format!("{}: more evidence than can be written", self.stream))?;
+        let kept = self.waiting.as_ref().is_some_and(|waiting| waiting.try_send((path, picture)).is_ok());
+        if !kept {
+            return Err(format!("{}: more evidence than can be written", self.stream));
+        }
         let name = name.strip_suffix(".jpg").unwrap_or(name);
         Ok(format!("/api/v1/streams/{}/evidence/{}-{name}", self.stream, self.epoch))
     }
@@ -300,7 +329,7 @@ mod tests {
         assert_eq!(gallery.picture("cam", "../../secret").await, Ok(None));
         let (waiting, _never_read) = mpsc::channel(1);
         let (stream, epoch) = ("cam".to_owned(), "E".to_owned());
-        let mut own = Own { stream, epoch, folder: Path::from("cam"), blurs: true, waiting };
+        let mut own = Own { stream, epoch, folder: Path::from("cam"), blurs: true, waiting: Some(waiting) };
         assert_eq!(own.keep("shot-0.jpg", vec![]), Ok("/api/v1/streams/cam/evidence/E-shot-0".to_owned()));
         assert!(own.keep("shot-1.jpg", vec![]).unwrap_err().contains("more evidence"));
     }

@@ -38,8 +38,8 @@ pub(super) fn whole(config: &Config) -> Vec<String> {
     {
         wrong.push(format!("provider: {why}"));
     }
-    if config.store.max_mb == 0 || config.store.max_days == 0 {
-        wrong.push("store: max_mb and max_days are at least 1".into());
+    if [config.store.max_mb, config.store.max_days, config.store.evidence_mb].contains(&0) {
+        wrong.push("store: max_mb, max_days and evidence_mb are at least 1".into());
     }
     match config.store.place() {
         Ok(Some(place)) => wrong.extend(place.check().err().map(|why| format!("store.evidence_url: {why}"))),
