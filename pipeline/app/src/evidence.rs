@@ -21,15 +21,16 @@ use gstpolygraph::{
 use image::{ImageResult, RgbImage};
 use polygraph_core::{
     geometry::Rect,
-    record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState, Shot},
+    record::{Evidence, EvidenceKind, EvidenceState, Frame, Incident, IncidentState, Record, Shot},
 };
 use sha2::{Digest, Sha256};
 
 use self::{
-    draw::{QUALITY, boxes, coarse, hide, jpeg, read},
+    draw::{QUALITY, boxes, coarse, hide},
     sound::Ring,
     strip::Mouths,
 };
+pub use draw::{jpeg, read};
 pub use shelf::{Folder, Shelf};
 
 /// Frames whose faces are remembered: as long as the ring lasts, and then some.
@@ -162,8 +163,22 @@ impl Collector {
         }
     }
 
+    /// Lets a record pass on its way to become an event: of a frame it remembers the faces, a shot gets its picture. An incident
+    /// ends here, for it comes back with its number, to be attached to.
+    pub fn pass(&mut self, record: Record) -> Option<Record> {
+        match record {
+            Record::Incident(_) => None,
+            Record::Shot(shot) => Some(Record::Shot(self.shot(shot))),
+            Record::Frame(frame) => {
+                self.seen(&frame);
+                Some(Record::Frame(frame))
+            }
+            record => Some(record),
+        }
+    }
+
     /// Remembers where faces are.
-    pub fn seen(&mut self, frame: &Frame) {
+    fn seen(&mut self, frame: &Frame) {
         if self.shelf.is_some() {
             self.faces.push_back((frame.pts_ns, frame.faces.iter().map(|face| (face.track, face.rect)).collect()));
             if self.faces.len() > MOST_FRAMES {
@@ -237,7 +252,7 @@ impl Collector {
     }
 
     /// Gives a shot a picture of its own, where there is one.
-    pub fn shot(&mut self, mut shot: Shot) -> Shot {
+    fn shot(&mut self, mut shot: Shot) -> Shot {
         let Some(wanted_ns) = shot.key_frame.as_ref().map(|key| key.pts_ns).filter(|_| self.shelf.is_some()) else {
             return shot;
         };

@@ -90,16 +90,7 @@ impl Outputs {
     /// Writes a record, and the incidents that it makes, goes on with or ends.
     pub fn record(&mut self, record: Record) -> Result<()> {
         let incidents = self.incidents.take(&record);
-        if let Record::Frame(frame) = &record {
-            self.evidence.seen(frame);
-        }
-        // A fault's incident comes back among these, with its number.
-        let record = match record {
-            Record::Incident(_) => None,
-            Record::Shot(shot) => Some(Record::Shot(self.evidence.shot(shot))),
-            record => Some(record),
-        };
-        record.map(|record| self.write(record)).transpose()?;
+        self.evidence.pass(record).map(|record| self.write(record)).transpose()?;
         self.tell(incidents)
     }
 

@@ -107,19 +107,8 @@ impl Driver {
     fn record(&mut self, record: Record, delay: Option<Duration>) {
         self.look_at_the_clock();
         let incidents = self.incidents.take(&record);
-        match record {
-            // A fault's comes back among these, with its number.
-            Record::Incident(_) => {}
-            Record::Shot(shot) => {
-                let shot = self.evidence.shot(shot);
-                self.tell(Record::Shot(shot), delay);
-            }
-            record => {
-                if let Record::Frame(frame) = &record {
-                    self.evidence.seen(frame);
-                }
-                self.tell(record, delay);
-            }
+        if let Some(record) = self.evidence.pass(record) {
+            self.tell(record, delay);
         }
         incidents.into_iter().for_each(|incident| self.incident(incident));
     }

@@ -4,7 +4,7 @@
 use std::{fmt::Write, path::Path};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use image::{ImageFormat, codecs::jpeg::JpegEncoder, imageops};
+use image::imageops;
 use polygraph_core::{
     record::{EvidenceState, Shot},
     report::Report,
@@ -12,6 +12,7 @@ use polygraph_core::{
 };
 
 use super::sections::time;
+use crate::evidence::{jpeg, read};
 
 /// Shots that are listed: an hour of news has some 800.
 const MOST: usize = 2000;
@@ -55,10 +56,8 @@ pub fn section(report: &Report, folder: &Path) -> String {
 fn small(shot: &Shot, folder: &Path) -> Option<String> {
     let kept = shot.key_frame.as_ref().filter(|key| key.state == EvidenceState::Kept)?;
     let file = std::fs::read(folder.join(kept.path.as_ref()?)).ok()?;
-    let picture = image::load_from_memory_with_format(&file, ImageFormat::Jpeg).ok()?.into_rgb8();
+    let picture = read(&file).ok()?;
     let height = (WIDTH * picture.height()).div_ceil(picture.width().max(1)).max(1);
     let small = imageops::thumbnail(&picture, WIDTH, height);
-    let mut file = Vec::new();
-    small.write_with_encoder(JpegEncoder::new_with_quality(&mut file, QUALITY)).ok()?;
-    Some(BASE64_STANDARD.encode(file))
+    Some(BASE64_STANDARD.encode(jpeg(&small, QUALITY).ok()?))
 }
