@@ -143,13 +143,9 @@ impl Collector {
     /// The picture of a face comes in the place of the track's last one.
     fn face(&mut self, face: &polyforensics::Evidence) {
         let name = format!("face-{}.jpg", face.track);
-        let kept = if self.treatment == Faces::Shown {
-            self.keep(EvidenceKind::HeatMap, face.pts_ns, &name, face.picture.clone())
-        } else {
-            // The left half is the face, the right half the map over it.
-            let blurred = read(&face.picture).and_then(|picture| jpeg(&coarse(&picture, FACE_PATCHES), QUALITY));
-            self.keep_drawn(EvidenceKind::HeatMap, face.pts_ns, &name, blurred)
-        };
+        // The left half is the face, the right half the map over it.
+        let treated = self.treated(face.picture.clone(), |picture| *picture = coarse(picture, FACE_PATCHES));
+        let kept = self.keep_drawn(EvidenceKind::HeatMap, face.pts_ns, &name, treated);
         self.tracks.insert(face.track, kept);
     }
 
@@ -263,15 +259,8 @@ impl Collector {
         shot.key_frame = Some(match found {
             Some((pts_ns, picture)) => {
                 let name = format!("shot-{}.jpg", shot.pts_ns / 1_000_000);
-                if self.treatment == Faces::Shown {
-                    self.keep(EvidenceKind::KeyFrame, pts_ns, &name, picture)
-                } else {
-                    let drawn = read(&picture).and_then(|mut picture| {
-                        self.treat(&mut picture, pts_ns);
-                        jpeg(&picture, QUALITY)
-                    });
-                    self.keep_drawn(EvidenceKind::KeyFrame, pts_ns, &name, drawn)
-                }
+                let treated = self.treated(picture, |picture| self.treat(picture, pts_ns));
+                self.keep_drawn(EvidenceKind::KeyFrame, pts_ns, &name, treated)
             }
             None => not_kept(EvidenceKind::KeyFrame, wanted_ns, EvidenceState::Expired),
         });
@@ -286,6 +275,16 @@ impl Collector {
                 not_kept(kind, pts_ns, EvidenceState::NotKept)
             }
         }
+    }
+
+    /// A file in which `hide` hid what may not be seen; as it is, where all may.
+    fn treated(&self, file: Vec<u8>, hide: impl FnOnce(&mut RgbImage)) -> ImageResult<Vec<u8>> {
+        if self.treatment == Faces::Shown {
+            return Ok(file);
+        }
+        let mut picture = read(&file)?;
+        hide(&mut picture);
+        jpeg(&picture, QUALITY)
     }
 
     /// Blurs what may not be seen of a picture: faces stand where they were found within a second.

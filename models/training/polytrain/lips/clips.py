@@ -22,8 +22,9 @@ class Clip:
         return len(self.mouths)
 
 
-def read(stem, person, least=50):
-    """The tracks of `stem.json`, cut where mouths are missing; pieces shorter than `least` steps are left out."""
+def read(stem, person, least=50, late=0):
+    """The tracks of `stem.json`, cut where mouths are missing; pieces shorter than `least` steps are left out. The sound is taken from `late`
+    steps later, for a clip in which it comes that much late."""
     stem = Path(stem)
     about = json.loads(stem.with_name(stem.name + ".json").read_text())
     sound = np.fromfile(stem.with_name(stem.name + ".sound"), "<f4")
@@ -35,7 +36,7 @@ def read(stem, person, least=50):
     for track, seen in about["mouths"].items():
         for first, numbers in pieces(np.array(seen)):
             if len(numbers) >= least:
-                heard, spoken = at(sound, about["sound_start_ns"], first, len(numbers)), active(speech, first, len(numbers))
+                heard, spoken = at(sound, about["sound_start_ns"], first + late, len(numbers)), active(speech, first + late, len(numbers))
                 clips.append(Clip(f"{stem.name}.{track}", person, pixels[numbers], heard, spoken, first))
     return clips
 
@@ -92,5 +93,5 @@ def people(folder, listing, fold):
     for row in rows[1:]:
         stem = Path(folder) / Path(row[head["file"]]).stem
         if row[head["fold"]] == fold and row[head["usable"]] == "1" and stem.with_name(stem.name + ".json").exists():
-            found += read(stem, row[head["person"]], 60)
+            found += read(stem, row[head["person"]], 60, int(row[head["late_steps"]]))
     return found

@@ -10,15 +10,17 @@ import json
 import math
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
 from torch import nn
 from torch.nn import functional
 
 from . import clips, data, measure
-from .network import MouthNet, SoundNet
+from .network import LogMel, MouthNet, SoundNet
 
 EMA = 0.997
 REACH = 15
@@ -34,6 +36,29 @@ class Model(nn.Module):
         super().__init__()
         self.mouth, self.sound = MouthNet(), SoundNet()
         self.sharp = nn.Parameter(torch.tensor(2.5))
+
+    def take(self, folder, mouths, sounds):
+        """Goes on from files of `polytrain.lips.export`, in which batch norms are part of the convolutions. They are taken out again: each
+        becomes what makes the networks say the same of `mouths` and `sounds` (shapes as for `loss`)."""
+        for net, file, example in ((self.mouth, "lips-mouth.onnx", mouths), (self.sound, "lips-sound.onnx", sounds)):
+            graph = onnx.load(str(Path(folder) / file)).graph
+            values = {value.name: torch.from_numpy(onnx.numpy_helper.to_array(value).copy()) for value in graph.initializer}
+            kept = {name: value for name, value in values.items() if name in net.state_dict()}
+            net.load_state_dict(kept, strict=False)
+            folded = [[values[name] for name in node.input[1:3]] for node in graph.node if node.op_type == "Conv" and len(node.input) == 3 and node.input[1] not in kept]
+            layers = [module for module in net.modules() if not isinstance(module, (nn.Sequential, LogMel, type(net)))]
+            joined = [(layer, norm) for layer, norm in zip(layers, layers[1:]) if isinstance(layer, (nn.Conv1d, nn.Conv2d)) and isinstance(norm, (nn.BatchNorm1d, nn.BatchNorm2d))]
+            hooks = []
+            with torch.no_grad():
+                for (weight, bias), (layer, norm) in zip(folded, joined, strict=True):
+                    layer.weight.copy_(weight)
+                    hooks.append(norm.register_forward_pre_hook(partial(renormed, bias=bias)))
+                for layer in layers:
+                    if isinstance(layer, nn.Linear):
+                        layer.weight.copy_(next(value for value in values.values() if value.dim() == 2 and value.shape == layer.weight.T.shape).T)
+                net.eval()(example)
+            for hook in hooks:
+                hook.remove()
 
     def loss(self, mouths, sounds):
         """Mouths `[B,T+8,48,48]`, sounds `[B,T*640+3520]`: each mouth has to find its moment among all moments of its
@@ -54,15 +79,26 @@ class Model(nn.Module):
         return 0.5 * moment + window, {"moment": moment.item() / 2, "window": window.item(), "right": right.item()}
 
 
+def renormed(norm, inputs, bias):
+    """Makes `norm` add `bias` to what comes in, and nothing else, of inputs that are spread like these."""
+    values = inputs[0].transpose(0, 1).flatten(1)
+    norm.running_mean.copy_(values.mean(1))
+    norm.running_var.copy_(values.var(1))
+    norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+    norm.bias.copy_(norm.running_mean + bias)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--grid", type=Path, required=True, help="folder of `polygraph senses` over GRID speaker 1, with positions.txt")
     parser.add_argument("--talk", type=Path, help="folder of `polygraph senses` over clips of talking people")
     parser.add_argument("--people", type=Path, help="list of those clips: name, person, fold (tab-separated)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run; started again, it goes on")
+    parser.add_argument("--shipped", type=Path, help="folder of lips-mouth.onnx and lips-sound.onnx to go on from")
     parser.add_argument("--minutes", type=float, default=40)
     parser.add_argument("--batch", type=int, default=20)
     parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--share", type=float, default=0.4, help="of the pieces are of GRID's speaker 1")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
@@ -77,6 +113,8 @@ def main():
         strangers = clips.people(args.talk, args.people, "calibrate")
     print(json.dumps({"clips": len(train), "persons": len({clip.person for clip in train}), "minutes": round(sum(map(len, train)) / 1500, 1), "held": len(held), "strangers": len(strangers)}), flush=True)
     model = Model()
+    if args.shipped:
+        model.take(args.shipped, *next(iter(data.Pieces(train, args.batch, args.seed, args.share))))
     optimiser = torch.optim.AdamW(model.parameters(), lr=args.rate, weight_decay=0.02)
     mean = {name: value.detach().clone() for name, value in model.state_dict().items()}
     step, elapsed, log = 0, 0.0, []
@@ -86,7 +124,7 @@ def main():
         model.load_state_dict(kept["model"])
         optimiser.load_state_dict(kept["optimiser"])
         mean, step, elapsed, log = kept["mean"], kept["step"], kept["elapsed"], kept["log"]
-    batches = iter(data.Pieces(train, args.batch, args.seed + 17 * step))
+    batches = iter(data.Pieces(train, args.batch, args.seed + 17 * step, args.share))
     began, saved, sums, seen = time.monotonic() - elapsed, time.monotonic(), {}, 0
     done = elapsed / 60 / args.minutes
     while done < 1:
@@ -124,7 +162,7 @@ def main():
             os.replace(args.out / "checkpoint.tmp", checkpoint)
             saved = time.monotonic()
     torch.save({"mean": mean}, args.out / "weights.pt")
-    settings = {key: str(value) for key, value in vars(args).items() if key not in ("grid", "talk", "people", "out")}
+    settings = {key: str(value) for key, value in vars(args).items() if key not in ("grid", "talk", "people", "out", "shipped")}
     (args.out / "metrics.json").write_text(json.dumps({"settings": settings, "steps": step, "minutes": elapsed / 60, "log": log}, indent=1))
 
 

@@ -102,6 +102,8 @@ impl Place {
         let environment =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         let environment = environment.filter(known).map(|(name, value)| (name.to_ascii_lowercase(), value));
+        // Another thread may have done so before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // What is written counts over what the environment says.
         let settings: BTreeMap<_, _> = environment.chain(self.settings.clone()).collect();
         object_store::parse_url_opts(&url, settings).map_err(|why| why.to_string())
@@ -173,14 +175,36 @@ impl Gallery {
         Ok(names)
     }
 
+    /// Which of these pictures of a stream are gone.
+    ///
+    /// # Errors
+    /// Why the place gives no answer.
+    pub async fn gone(&self, stream: &str, names: &[String]) -> Result<Vec<String>, String> {
+        let look = async {
+            let mut gone = Vec::new();
+            for name in names {
+                match self.store.head(&self.path(stream, name)).await {
+                    Ok(_) => {}
+                    Err(object_store::Error::NotFound { .. }) => gone.push(name.clone()),
+                    Err(why) => return Err(why.to_string()),
+                }
+            }
+            Ok(gone)
+        };
+        timeout(PATIENCE, look).await.map_err(|_| "it gives no answer".to_owned())?
+    }
+
+    fn path(&self, stream: &str, name: &str) -> Path {
+        self.root.clone().join(stream).join(format!("{name}.jpg"))
+    }
+
     /// One picture; `name` is one of [`Gallery::of`]. `None` when it is gone.
     ///
     /// # Errors
     /// Why the place gives no answer.
     pub async fn picture(&self, stream: &str, name: &str) -> Result<Option<Vec<u8>>, String> {
-        let path = self.root.clone().join(stream).join(format!("{name}.jpg"));
         let read = async {
-            match self.store.get(&path).await {
+            match self.store.get(&self.path(stream, name)).await {
                 Ok(found) => found.bytes().await.map(|bytes| Some(bytes.to_vec())),
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(why) => Err(why),
@@ -318,6 +342,9 @@ mod tests {
         let wrong = |url: &str| Place { url: Some(url.into()), ..place("".as_ref()) }.check().unwrap_err();
         assert!(wrong("file:///tmp").contains("`file:` is none of s3"), "{}", wrong("file:///tmp"));
         assert!(wrong("no url").contains("no url"));
+        // Its client speaks TLS, with cryptography that this process has to have.
+        let settings = BTreeMap::from([("aws_region".to_owned(), "eu-central-1".to_owned())]);
+        assert_eq!(Place { url: Some("s3://bucket/polygraph".into()), settings, ..place("".as_ref()) }.check(), Ok(()));
     }
 
     #[tokio::test]

@@ -171,6 +171,11 @@ fn picture(data: &Value) -> Option<String> {
     of("heat_map").or_else(|| of("key_frame")).map(str::to_owned)
 }
 
+/// The name of a piece of evidence, `EPOCH-NAME`, if it was kept.
+fn name(evidence: &Value) -> Option<&str> {
+    evidence["path"].as_str().and_then(|path| path.rsplit('/').next())
+}
+
 impl Inbox {
     fn trim(&mut self) {
         while self.incidents.len() > MOST {
@@ -182,11 +187,15 @@ impl Inbox {
 }
 
 impl Incident {
-    /// Says of evidence that isn't there any more that it has expired; `names` are those of what is there.
-    pub fn expire(&mut self, names: &[String]) {
+    /// The names of its pictures.
+    pub fn pictures(&self) -> Vec<String> {
+        self.data["evidence"].as_array().into_iter().flatten().filter_map(name).map(str::to_owned).collect()
+    }
+
+    /// Says of evidence that it has expired.
+    pub fn expire(&mut self, gone: &[String]) {
         for one in self.data["evidence"].as_array_mut().into_iter().flatten() {
-            let name = one["path"].as_str().and_then(|path| path.rsplit('/').next());
-            if name.is_some_and(|name| !names.iter().any(|known| known == name)) {
+            if name(one).is_some_and(|name| gone.iter().any(|gone| gone == name)) {
                 one["state"] = "expired".into();
                 one["path"] = Value::Null;
             }
@@ -239,7 +248,8 @@ mod tests {
         assert_eq!(incident.comments.len(), 1);
         assert_eq!(incident.picture.as_deref(), Some("/api/v1/streams/cam/evidence/E1-face-3"));
         let mut later = incident;
-        later.expire(&["E1-incident-0".to_owned()]);
+        assert_eq!(later.pictures(), ["E1-incident-0", "E1-face-3"]);
+        later.expire(&["E1-face-3".to_owned()]);
         assert_eq!(later.picture.as_deref(), Some("/api/v1/streams/cam/evidence/E1-incident-0"));
         assert_eq!(
             (&later.data["evidence"][1]["state"], &later.data["evidence"][1]["path"]),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use polygraph_core::event::{Data, Event, EventData};
 use polygraph_core::fault::FaultKind;
-use polygraph_core::record::IncidentState;
+use polygraph_core::record::{Evidence, EvidenceState, IncidentState};
 use polygraph_core::supervision::State;
 use polygraph_models::Usage;
 use prometheus::core::Collector;
@@ -45,6 +45,7 @@ pub struct Metrics {
     events: IntCounterVec,
     faults: IntCounterVec,
     faults_open: IntGaugeVec,
+    evidence: IntCounterVec,
     delay: HistogramVec,
     drifts: Drifts,
     network: IntGaugeVec,
@@ -151,6 +152,11 @@ impl Metrics {
                 "Mean logit of a stream's latest scores, in standard deviations from the clips of the network's calibration",
                 &["stream", "network"],
             )?),
+            evidence: add.counters(
+                "polygraph_evidence_total",
+                "Pictures of incidents that are over and of shots, by whether they were kept",
+                &["stream", "state"],
+            )?,
             faults: add.counters("polygraph_faults_total", "Broadcast faults that began", &["stream", "fault"])?,
             faults_open: add.gauges(
                 "polygraph_fault_open",
@@ -227,6 +233,13 @@ impl Metrics {
                 if let Some(fault) = &content.fault {
                     self.fault(stream, fault.kind, content.state);
                 }
+                // Earlier events of an incident name the same pictures.
+                if content.state == IncidentState::Close {
+                    content.evidence.iter().for_each(|one| self.evidence(stream, one));
+                }
+            }
+            EventData::Shot(Data { content, .. }) => {
+                content.key_frame.iter().for_each(|one| self.evidence(stream, one));
             }
             _ => {}
         }
@@ -245,10 +258,18 @@ impl Metrics {
         }
     }
 
+    fn evidence(&self, stream: &str, evidence: &Evidence) {
+        self.evidence.with_label_values(&[stream, evidence.state.as_str()]).inc();
+    }
+
     /// A stream is in a state.
     pub fn state(&self, stream: &str, now: State) {
         for state in State::LIVE {
             self.state.with_label_values(&[stream, state.as_str()]).set(i64::from(state == now));
+        }
+        // From zero on, or `increase` would miss the first.
+        for state in EvidenceState::ALL {
+            self.evidence.with_label_values(&[stream, state.as_str()]);
         }
     }
 
@@ -270,6 +291,9 @@ impl Metrics {
         for fault in FaultKind::ALL {
             let _ = self.faults.remove_label_values(&[stream, fault.as_str()]);
             let _ = self.faults_open.remove_label_values(&[stream, fault.as_str()]);
+        }
+        for state in EvidenceState::ALL {
+            let _ = self.evidence.remove_label_values(&[stream, state.as_str()]);
         }
         let _ = self.delay.remove_label_values(&[stream]);
         self.drifts.forget(stream);

@@ -144,3 +144,17 @@ pub enum EvidenceState {
     /// There was no room for it, or it could not be written.
     NotKept,
 }
+
+impl EvidenceState {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Kept, Self::Expired, Self::NotKept];
+
+    /// As in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Expired => "expired",
+            Self::NotKept => "not_kept",
+        }
+    }
+}

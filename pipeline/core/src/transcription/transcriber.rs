@@ -213,7 +213,7 @@ impl Transcriber {
         let (timed, end_ns) = match kind {
             JobKind::Partial => {
                 progress.partials.answer(spoken, utterance);
-                let timed = progress.partials.words().map(|timed| (timed.word.clone(), timed.pts)).collect();
+                let timed = progress.partials.told().map(|timed| (timed.word.clone(), timed.pts)).collect();
                 (timed, utterance.heard_ns())
             }
             JobKind::Final => (spread(spoken, utterance), utterance.speech_end_ns()),

@@ -41,9 +41,9 @@ pub async fn get(State(app): Shared, Path(id): Path<String>) -> Result<Json<Inci
     let mut incident = app.hub.incidents.get(&id).ok_or_else(|| Problem::unknown("such incident"))?;
     // Where nobody answers now it isn't known what is gone.
     if let Some(evidence) = &app.hub.evidence
-        && let Ok(names) = evidence.of(&incident.stream).await
+        && let Ok(gone) = evidence.gone(&incident.stream, &incident.pictures()).await
     {
-        incident.expire(&names);
+        incident.expire(&gone);
     }
     Ok(Json(incident))
 }
