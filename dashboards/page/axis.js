@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// One time axis: scores, speech, words, shots, scenes, faults and states of a stream, one lane each.
+// One time axis: scores, speech, words, shots, scenes, text on screen, faults and states of a stream, one lane each.
 
 import { clock, h } from "./api.js";
 
@@ -11,10 +11,13 @@ const STEPS = [5, 10, 15, 30, 60, 120, 300];
 const HOLE_MS = 2500;
 // Each kind of fault has a row of its own, for several may last at once.
 const FAULT_ROW = 17;
+// Lines of text stand one above the other; of more than so many at once the others are told in words only.
+const TEXT_ROW = 17;
+const MOST_TEXT_ROWS = 4;
 // About a letter's width, in pixels.
 const LETTER = 6.6;
 
-// `watched` says which of `scenes` and `faults` somebody looks for: a lane that stays empty for want of looking would
+// `watched` says which of `scenes`, `texts` and `faults` somebody looks for: a lane that stays empty for want of looking would
 // say that nothing was found.
 export function draw(timeline, width, seconds, now, watched) {
   const from = now - seconds * 1000;
@@ -24,12 +27,14 @@ export function draw(timeline, width, seconds, now, watched) {
   const faulty = timeline.faults.filter((fault) => (fault.until_ms ?? now) >= from);
   const kinds = [...new Set(faulty.map((fault) => fault.what))].sort();
   const shapes = [];
-  const { lanes, bottom } = laid({ ...watched, rows: Math.max(1, kinds.length) }, inner, shapes);
+  const shown = inRows(timeline.texts.filter((line) => line.until_ms >= from));
+  const { lanes, bottom } = laid({ ...watched, rows: Math.max(1, kinds.length), textRows: Math.max(1, shown.rows) }, inner, shapes);
 
   scores(points, lanes, x, inner, seconds, shapes);
   words(timeline.words, lanes.words, x, from, shapes);
   shots(timeline.shots, lanes.shots, x, from, shapes);
   if (lanes.scenes) scenes(timeline.scenes, lanes.scenes, x, from, shapes);
+  if (lanes.texts) texts(shown.lines, lanes.texts, x, shapes);
   if (lanes.faults) faults(faulty, kinds, lanes.faults, x, now, shapes);
   states(timeline.states, lanes.states, x, from, now, shapes);
   times(x, from, now, seconds, inner, bottom, shapes);
@@ -38,9 +43,10 @@ export function draw(timeline, width, seconds, now, watched) {
     "aria-label": described(points, timeline, faulty, from, seconds, watched) }, ...shapes);
 }
 
-function laid({ scenes, faults, rows }, inner, shapes) {
+function laid({ scenes, texts, textRows, faults, rows }, inner, shapes) {
   const wanted = [["manipulation", "Manipulation", 74], ["speech", "Speech", 44], ["loudness", "Loudness", 40],
     ["words", "Words", 40], ["shots", "Shots", 20], scenes && ["scenes", "Scene", 22],
+    texts && ["texts", "Text", textRows * TEXT_ROW],
     faults && ["faults", "Faults", rows * FAULT_ROW], ["states", "State", 18]].filter(Boolean);
   const lanes = {};
   let top = 8;
@@ -141,6 +147,26 @@ function scenes(all, lane, x, from, shapes) {
   });
 }
 
+// Each line in the first row that is free at its time.
+function inRows(all) {
+  const ends = [];
+  const lines = [];
+  for (const line of all) {
+    let row = ends.findIndex((end) => end < line.at_ms);
+    if (row < 0) row = ends.length;
+    if (row >= MOST_TEXT_ROWS) continue;
+    ends[row] = line.until_ms;
+    lines.push({ ...line, row });
+  }
+  return { lines, rows: ends.length };
+}
+
+function texts(lines, lane, x, shapes) {
+  for (const { text, at_ms, until_ms, row } of lines) {
+    block(lane.top + row * TEXT_ROW, TEXT_ROW - 2, x(at_ms), x(until_ms), "scene", text, `${text} (${clock(at_ms)} to ${clock(until_ms)})`, shapes);
+  }
+}
+
 function faults(all, kinds, lane, x, now, shapes) {
   kinds.forEach((what, row) => {
     const own = all.filter((fault) => fault.what === what);
@@ -188,6 +214,8 @@ function described(points, timeline, faulty, from, seconds, watched) {
   parts.push(`${timeline.shots.filter((shot) => shot.at_ms >= from).length} shot boundaries`);
   const scene = watched.scenes && timeline.scenes.at(-1);
   if (scene) parts.push(`scene ${[scene.label, scene.place, ...scene.more].filter(Boolean).join(" ")}`);
+  const lines = timeline.texts.filter((line) => line.until_ms >= from).map((line) => line.text);
+  if (watched.texts) parts.push(lines.length ? `text on screen: ${lines.slice(-MOST_TEXT_ROWS).join("; ")}` : "no text on screen");
   if (watched.faults) parts.push(faulty.length ? faulty.map((fault) => `fault ${fault.what.replaceAll("_", " ")}${fault.until_ms == null ? ", which lasts" : ""}`).join(", ") : "no faults");
   parts.push(`state ${timeline.states.at(-1)?.what ?? "unknown"}`);
   return parts.join(", ");

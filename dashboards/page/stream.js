@@ -22,8 +22,8 @@ export function show(main, { signal, argument: id, heard }) {
   const accounts = h("tbody", {});
   const faces = h("div", { class: "faces" });
   const remove = h("button", { class: "danger", onclick: removing }, "Remove");
-  const timeline = { points: [], words: [], shots: [], scenes: [], faults: [], states: [], faces: [] };
-  const watched = { scenes: false, faults: false };
+  const timeline = { points: [], words: [], shots: [], scenes: [], texts: [], faults: [], states: [], faces: [] };
+  const watched = { scenes: false, texts: false, faults: false };
 
   main.append(
     h("div", { class: "head" }, h("h1", {}, id), state, why, h("span", { class: "space" }), remove),
@@ -54,6 +54,7 @@ export function show(main, { signal, argument: id, heard }) {
     text(why, stream.reason ?? `for ${span((Date.now() - stream.since_ms) / 1000)}`);
     frame.classList.toggle("away", stream.state !== "running");
     watched.scenes = stream.config.scenes;
+    watched.texts = stream.config.screen_text;
     watched.faults = Boolean(stream.config.faults?.length);
     tell(facts, {
       "Source": stream.uri, "Picture": stream.video, "Sound": stream.audio, "Wall time by": stream.clock,
@@ -79,6 +80,7 @@ export function show(main, { signal, argument: id, heard }) {
     merge(timeline.words, news.words, (words) => `${words.at_ms}/${words.utterance}`);
     merge(timeline.shots, news.shots, (mark) => mark.at_ms);
     merge(timeline.scenes, news.scenes, (scene) => scene.at_ms);
+    merge(timeline.texts, news.texts, (text) => text.line);
     timeline.faults = news.faults;
     merge(timeline.states, news.states, (mark) => `${mark.at_ms}${mark.what}`);
     timeline.faces = news.faces;

@@ -43,6 +43,20 @@ pub fn likeness(a: &str, b: &str) -> f64 {
     1.0 - edits(&a, &b) as f64 / longer as f64
 }
 
+/// As alike as this, two lines are one that was read twice.
+const ALIKE: f64 = 0.8;
+
+/// Which of the lines that stand each line of a picture is, by its place: the most alike, and none is two. `None` for one that has come.
+pub fn recognised(standing: &[&str], lines: &[TextLine]) -> Vec<Option<usize>> {
+    let mut left: Vec<usize> = (0..standing.len()).collect();
+    let one = |line: &TextLine| {
+        let alike = left.iter().enumerate().map(|(place, at)| (place, likeness(standing[*at], &line.text)));
+        let best = alike.filter(|(_, alike)| *alike >= ALIKE).max_by(|a, b| a.1.total_cmp(&b.1));
+        best.map(|(place, _)| left.swap_remove(place))
+    };
+    lines.iter().map(one).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

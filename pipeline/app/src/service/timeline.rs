@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What happened lately in a stream, small enough for a page to draw: scores, words, shots, scenes, faults and states on
-//! one axis of wall time.
+//! What happened lately in a stream, small enough for a page to draw: scores, words, shots, scenes, text on screen, faults and
+//! states on one axis of wall time.
 
 use std::collections::VecDeque;
 
 use polygraph_core::event::{Clock, Data, Event, EventData};
 use polygraph_core::record::{Frame, Incident, IncidentState, Severity, Shot, Transcript};
 use polygraph_core::scene::PLACES;
+use polygraph_core::screen_text::recognised;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
@@ -19,6 +20,8 @@ const MOST_MARKS: usize = 200;
 const MOST_FAULTS: usize = 50;
 /// Frames of a scene may lie so far apart; where they do, nobody looked between them.
 const SCENE_GAP_MS: u64 = 12_000;
+/// A line of text that was away for longer has come again.
+const TEXT_GAP_MS: u64 = 3_000;
 /// How late a shot boundary may be told: a long fade, and what is looked ahead.
 const LATEST_SHOT_MS: u64 = 6000;
 
@@ -97,6 +100,21 @@ pub struct Scene {
     pub more: Vec<String>,
 }
 
+/// A line of text that stands on the screen.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Text {
+    /// Counts the lines of the stream; what it says may yet be read better.
+    pub line: u64,
+    /// When it was first read, milliseconds since 1970.
+    pub at_ms: u64,
+    /// When it was last seen.
+    pub until_ms: u64,
+    /// What it says, as read with the highest score.
+    pub text: String,
+    /// That score, 0..1; no probability.
+    pub score: f32,
+}
+
 /// A broadcast fault.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Fault {
@@ -139,12 +157,16 @@ pub struct Timeline {
     pub shots: VecDeque<Boundary>,
     /// What was shown.
     pub scenes: VecDeque<Scene>,
+    /// What stood on the screen.
+    pub texts: VecDeque<Text>,
     /// Broadcast faults, the last ones whenever they were.
     pub faults: VecDeque<Fault>,
     /// States of the stream.
     pub states: VecDeque<Mark>,
     /// Faces of the last picture, as the event has them.
     pub faces: Vec<Value>,
+    #[serde(skip)]
+    lines: u64,
 }
 
 impl Timeline {
@@ -157,9 +179,11 @@ impl Timeline {
             words: self.words.iter().filter(|words| words.at_ms + words.lasted_ms >= at_ms).cloned().collect(),
             shots: self.shots.iter().filter(|shot| shot.at_ms > told_ms).cloned().collect(),
             scenes: self.scenes.iter().filter(|scene| scene.until_ms >= told_ms).cloned().collect(),
+            texts: self.texts.iter().filter(|text| text.until_ms >= told_ms).cloned().collect(),
             faults: self.faults.clone(),
             states: self.states.iter().filter(|mark| mark.at_ms > at_ms).cloned().collect(),
             faces: self.faces.clone(),
+            lines: self.lines,
         }
     }
 
@@ -196,6 +220,32 @@ impl Timeline {
         push(&mut self.points, point, MOST_POINTS);
         self.faces = value.get("faces").and_then(Value::as_array).cloned().unwrap_or_default();
         self.scene(content, at_ms);
+        self.texts(content, at_ms);
+    }
+
+    /// Goes on with the lines that stand, and begins others.
+    fn texts(&mut self, frame: &Frame, at_ms: u64) {
+        let stands = |text: &Text| at_ms >= text.until_ms && at_ms - text.until_ms <= TEXT_GAP_MS;
+        let mut standing: Vec<_> = self.texts.iter_mut().filter(|text| stands(text)).collect();
+        let known: Vec<_> = standing.iter().map(|text| text.text.clone()).collect();
+        let known = recognised(&known.iter().map(String::as_str).collect::<Vec<_>>(), &frame.screen_text);
+        let mut new = Vec::new();
+        for (line, place) in frame.screen_text.iter().zip(known) {
+            match place.and_then(|place| standing.get_mut(place)) {
+                Some(text) => {
+                    text.until_ms = at_ms;
+                    if line.score > text.score {
+                        (text.text, text.score) = (line.text.clone(), line.score);
+                    }
+                }
+                None => {
+                    let (text, score) = (line.text.clone(), line.score);
+                    new.push(Text { line: self.lines, at_ms, until_ms: at_ms, text, score });
+                    self.lines += 1;
+                }
+            }
+        }
+        new.into_iter().for_each(|text| push(&mut self.texts, text, MOST_MARKS));
     }
 
     /// Goes on with the last scene, or begins another.
@@ -283,6 +333,7 @@ mod tests {
     use polygraph_core::event::{Epoch, Numbering, StreamId};
     use polygraph_core::record::{Record, Word};
     use polygraph_core::scene::SceneLabel;
+    use polygraph_core::screen_text::TextLine;
 
     use super::*;
 
@@ -297,6 +348,26 @@ mod tests {
     fn frame(at_ms: u64, labels: &[&str]) -> Record {
         let scene = labels.iter().map(|label| SceneLabel { label: (*label).to_owned(), p: 0.75 }).collect();
         Record::Frame(Frame { pts_ns: at_ms * 1_000_000, scene, ..Frame::default() })
+    }
+
+    #[test]
+    fn a_line_of_text_stands_as_it_was_read_best_until_it_is_gone() {
+        let line = |(text, score): &(&str, f32)| TextLine {
+            text: (*text).to_owned(),
+            score: *score,
+            rect: [0.0, 0.0, 0.1, 0.1].into(),
+        };
+        let frame = |at_ms: u64, lines: &[(&str, f32)]| {
+            let screen_text = lines.iter().map(line).collect();
+            Record::Frame(Frame { pts_ns: at_ms * 1_000_000, screen_text, ..Frame::default() })
+        };
+        let timeline = of([
+            frame(0, &[("BREAKlNG NEWS", 0.7), ("Weather", 0.9)]),
+            frame(1000, &[("BREAKING NEWS", 0.95)]),
+            frame(5000, &[("Weather", 0.9)]),
+        ]);
+        let told: Vec<_> = timeline.texts.iter().map(|one| (one.text.as_str(), one.at_ms, one.until_ms)).collect();
+        assert_eq!(told, [("BREAKING NEWS", 1000, 2000), ("Weather", 1000, 1000), ("Weather", 6000, 6000)]);
     }
 
     #[test]

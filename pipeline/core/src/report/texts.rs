@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::record::Frame;
-use crate::screen_text::{TextLine, likeness};
+use crate::screen_text::{TextLine, recognised};
 
 /// Lines that are kept.
 const MOST: usize = 2000;
@@ -14,8 +14,6 @@ const MOST: usize = 2000;
 const NAMED: usize = 12;
 /// A line that was away for longer has come again.
 const GONE_NS: u64 = 3_000_000_000;
-/// As alike as this, two lines are one that was read twice.
-const ALIKE: f64 = 0.8;
 
 /// A line that stood on the screen.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,13 +42,12 @@ impl Texts {
     pub(super) fn take(&mut self, frame: &Frame) {
         let Self { lines, standing } = self;
         standing.retain(|at| frame.pts_ns.saturating_sub(lines[*at].last_ns) <= GONE_NS);
-        // A line of the picture is one of those that stand, the most alike, and none is two.
-        let mut left = standing.clone();
-        for TextLine { text, score, .. } in &frame.screen_text {
-            let alike = left.iter().enumerate().map(|(place, at)| (place, likeness(&lines[*at].text, text)));
-            let best = alike.filter(|(_, alike)| *alike >= ALIKE).max_by(|a, b| a.1.total_cmp(&b.1));
-            if let Some((place, _)) = best {
-                let stood = &mut lines[left.swap_remove(place)];
+        let texts: Vec<&str> = standing.iter().map(|at| lines[*at].text.as_str()).collect();
+        let known = recognised(&texts, &frame.screen_text);
+        let known: Vec<_> = known.into_iter().map(|place| place.map(|place| standing[place])).collect();
+        for (TextLine { text, score, .. }, known) in frame.screen_text.iter().zip(known) {
+            if let Some(at) = known {
+                let stood = &mut lines[at];
                 stood.last_ns = frame.pts_ns;
                 if *score > stood.score {
                     (stood.text, stood.score) = (text.clone(), *score);
