@@ -24,10 +24,13 @@ pub struct LipSync {
 pub struct LipSyncWindow {
     /// Its length in seconds: 1, 3 or 6.
     pub seconds: u32,
-    /// Factor of the confidence, under 0: the probability of a mismatch is `sigmoid(scale * confidence + offset)`.
+    /// Factor of the confidence, under 0: the probability of a mismatch is `sigmoid(scale * confidence + offset + far)`.
     pub scale: f32,
     /// Added to the scaled confidence.
     pub offset: f32,
+    /// Added as well where the best offset is more than 200 ms.
+    #[serde(default)]
+    pub far: f32,
     /// From this confidence on the offset can be believed.
     pub least_confidence: f32,
     /// From this probability of a mismatch on there are signs of one.
@@ -50,11 +53,11 @@ impl LipSync {
             ));
         }
         for window in &self.windows {
-            let LipSyncWindow { seconds, scale, offset, least_confidence, .. } = *window;
+            let LipSyncWindow { seconds, scale, offset, far, least_confidence, .. } = *window;
             if ![1, 3, 6].contains(&seconds) {
                 return Err(format!("lip_sync: windows have 1, 3 or 6 seconds, not {seconds}"));
             }
-            if !(scale < 0.0 && [scale, offset, least_confidence].iter().all(|number| number.is_finite())) {
+            if !(scale < 0.0 && [scale, offset, far, least_confidence].iter().all(|number| number.is_finite())) {
                 return Err(format!("lip_sync: the window of {seconds} s needs finite numbers, and a scale under 0"));
             }
         }

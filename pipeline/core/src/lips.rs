@@ -23,6 +23,8 @@ pub const STEP_NS: u64 = 40_000_000;
 pub const SIZE: usize = 128;
 /// Largest offset that is looked at, in steps: 600 ms.
 pub const REACH: i64 = 15;
+/// The largest offset that cameras, encoders and networks between them are known to make, in steps: 200 ms.
+pub const NEAR: i64 = 5;
 /// Windows that are judged, in steps, the longest first: 6, 3 and 1 s.
 pub const WINDOWS: [usize; 3] = [150, 75, 25];
 /// What is kept of the sound, in steps: the longest window, and the reach on both of its sides.
@@ -51,10 +53,13 @@ pub type Vector = [f32; SIZE];
 pub struct WindowCalibration {
     /// Steps of the window.
     pub steps: usize,
-    /// Probability of a mismatch is `sigmoid(scale * confidence + offset)`; the scale is negative.
+    /// Probability of a mismatch is `sigmoid(scale * confidence + offset)`, and `far` more where the best offset is more than
+    /// [`NEAR`] steps; the scale is negative.
     pub scale: f32,
     /// See `scale`.
     pub offset: f32,
+    /// See `scale`. One's own sound is seldom so far off; of foreign sound any offset is as likely as another.
+    pub far: f32,
     /// From this confidence on the offset can be believed.
     pub least_confidence: f32,
     /// From this probability of a mismatch on there are signs of one.
@@ -62,9 +67,10 @@ pub struct WindowCalibration {
 }
 
 impl WindowCalibration {
-    /// Probability that lips and sound don't belong together.
-    fn mismatch(&self, confidence: f32) -> f32 {
-        1.0 / (1.0 + (-(self.scale * confidence + self.offset)).exp())
+    /// Probability that lips and sound don't belong together, which fit best `late` steps apart.
+    fn mismatch(&self, confidence: f32, late: i64) -> f32 {
+        let far = if late.abs() > NEAR { self.far } else { 0.0 };
+        1.0 / (1.0 + (-(self.scale * confidence + self.offset + far)).exp())
     }
 }
 

@@ -21,8 +21,8 @@ fn vector(number: i64) -> Vector {
 }
 
 fn calibration() -> Calibration {
-    let window =
-        |steps| Some(WindowCalibration { steps, scale: -8.0, offset: 8.0, least_confidence: 1.2, threshold: 0.9 });
+    let (scale, offset, far) = (-8.0, 8.0, 2.0);
+    let window = |steps| Some(WindowCalibration { steps, scale, offset, far, least_confidence: 1.2, threshold: 0.9 });
     Calibration { windows: WINDOWS.map(window), speaking: 0.8, still: 0.05, talks: 0.1 }
 }
 
@@ -92,6 +92,17 @@ fn anothers_voice_is_a_mismatch() {
     let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[Shown { late: FOREIGN, ..IN_SYNC }]);
     let (sync, speaking) = of(&told, 1);
     assert_eq!((sync.signs, sync.offset_ms, speaking), (Some(true), None, Some(false)));
+}
+
+#[test]
+fn the_same_fit_is_the_likelier_a_mismatch_the_further_off_it_is() {
+    let p = |late: i64| {
+        let told = run(&mut Watch::new(calibration()), 0..101, 1.0, &[Shown { late, ..IN_SYNC }]);
+        of(&told, 1).0.mismatch_p.unwrap()
+    };
+    let logit = |p: f32| (p / (1.0 - p)).ln();
+    let (near, far) = (logit(p(lips::NEAR)), logit(p(lips::NEAR + 1)));
+    assert!((far - near - 2.0).abs() < 0.7, "{near} and {far}");
 }
 
 #[test]

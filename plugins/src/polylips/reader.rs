@@ -246,8 +246,8 @@ fn step_of(running_ns: u64) -> i64 {
 pub(crate) fn calibration(card: &LipSync) -> Calibration {
     let window = |steps: usize| {
         let known = card.windows.iter().find(|window| window.seconds as usize * 25 == steps)?;
-        let LipSyncWindow { scale, offset, least_confidence, threshold, .. } = *known;
-        Some(WindowCalibration { steps, scale, offset, least_confidence, threshold })
+        let LipSyncWindow { scale, offset, far, least_confidence, threshold, .. } = *known;
+        Some(WindowCalibration { steps, scale, offset, far, least_confidence, threshold })
     };
     Calibration { windows: WINDOWS.map(window), speaking: card.speaking, still: card.still, talks: card.talks }
 }

@@ -24,7 +24,7 @@ def sums(card, onnx):
 
 
 def calibrated(text, known):
-    rows = "\n".join("    { " + ", ".join(f"{name} = {row[name]}" for name in ("seconds", "scale", "offset", "least_confidence", "threshold")) + " }," for row in known["windows"])
+    rows = "\n".join("    { " + ", ".join(f"{name} = {row[name]}" for name in ("seconds", "scale", "offset", "far", "least_confidence", "threshold")) + " }," for row in known["windows"])
     section = f'[lip_sync]\nspeaking = {known["speaking"]}\nstill = {known["still"]}\ntalks = {known["talks"]}\nwindows = [\n{rows}\n]\n'
     return re.sub(r"\[lip_sync\]\n.*?\n\]\n", section, text, flags=re.DOTALL)
 

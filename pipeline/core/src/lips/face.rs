@@ -88,6 +88,11 @@ struct Curve {
 }
 
 impl Curve {
+    /// Steps by which the sound is late where it fits best.
+    fn late(&self) -> i64 {
+        self.best as i64 - REACH
+    }
+
     /// The offset in ms, between steps by the parabola through the best one and its neighbours.
     fn offset_ms(&self) -> f32 {
         let best = self.best.clamp(1, OFFSETS - 2);
@@ -220,14 +225,15 @@ impl Face {
 
     fn finding(&mut self, known: &WindowCalibration, curve: &Curve, now: i64) -> LipSync {
         let confidence = curve.confidence;
-        let p = known.mismatch(confidence);
+        let p = known.mismatch(confidence, curve.late());
         let signs = p >= known.threshold;
         let base =
             LipSync { window_ns: known.steps as u64 * STEP_NS, confidence: Some(confidence), ..LipSync::default() };
         if signs {
             return LipSync { mismatch_p: Some(p), signs: Some(true), ..base };
         }
-        if confidence < known.least_confidence {
+        // Where a mismatch is as likely as not an offset means nothing.
+        if confidence < known.least_confidence || p > 0.5 {
             return LipSync { reason_not: Some(SyncReasonNot::LowConfidence), ..base };
         }
         let offset_ms = curve.offset_ms();
@@ -267,7 +273,7 @@ impl Face {
         let known =
             WINDOWS.into_iter().zip(calibration.windows).find(|(of, _)| *of == steps).and_then(|(_, known)| known);
         let Some(known) = known else { return Speaks::Unknown };
-        let p = known.mismatch(curve.confidence);
+        let p = known.mismatch(curve.confidence, curve.late());
         Speaks::Perhaps { odds: (1.0 - p) / p.max(1e-6), never: p >= known.threshold && steps == SPEAKING_STEPS }
     }
 }
