@@ -50,10 +50,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--about", required=True)
+    parser.add_argument("--cards", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--write", action="store_true", help="into the cards")
     args = parser.parse_args()
     clips = [scores(clip.parent) for clip in sorted(args.folder.glob("*/events.ndjson"))]
-    for card in PARTS:
+    for card in args.cards:
         means = np.array([logit(np.array(clip[card])).mean() for clip in clips if len(clip[card]) >= LEAST])
         block = f'[typical]\nlogit = {means.mean():.4f}\ndeviation = {means.std(ddof=1):.4f}\ndata = "{args.about} ({len(means)} clips)"\n\n'
         print(card, block, sep="\n")

@@ -172,7 +172,8 @@ impl Taker {
         let rows = data.chunks(stride).take(height).filter_map(|row| row.get(..3 * width));
         let mut pixels: Vec<u8> = rows.flatten().copied().collect();
         if blurred {
-            pixels = coarse(pixels, to.width(), to.height()).ok_or("a picture without pixels")?;
+            let picture = RgbImage::from_raw(to.width(), to.height(), pixels).ok_or("a picture without pixels")?;
+            pixels = coarse(&picture, PATCHES * to.width() / to.height().max(1), PATCHES).into_raw();
         }
         let mut file = Vec::new();
         JpegEncoder::new_with_quality(&mut file, QUALITY).encode(
@@ -185,12 +186,10 @@ impl Taker {
     }
 }
 
-/// A picture in patches so coarse that one can tell what kind of picture it is, and nothing in it.
-fn coarse(pixels: Vec<u8>, width: u32, height: u32) -> Option<Vec<u8>> {
-    let picture = RgbImage::from_raw(width, height, pixels)?;
-    let columns = (PATCHES * width / height.max(1)).max(1);
-    let small = imageops::resize(&picture, columns, PATCHES, FilterType::Triangle);
-    Some(imageops::resize(&small, width, height, FilterType::Triangle).into_raw())
+/// A picture in so many patches, as coarse that one can tell what kind of picture it is, and nothing in it.
+pub fn coarse(picture: &RgbImage, columns: u32, rows: u32) -> RgbImage {
+    let small = imageops::resize(picture, columns.max(1), rows.max(1), FilterType::Triangle);
+    imageops::resize(&small, picture.width(), picture.height(), FilterType::Triangle)
 }
 
 impl Converter {
@@ -222,13 +221,13 @@ mod tests {
             }
         };
         let picture = RgbImage::from_fn(640, 360, |x, y| image::Rgb(pixels(x, y)));
-        let blurred = RgbImage::from_raw(640, 360, coarse(picture.into_raw(), 640, 360).unwrap()).unwrap();
+        let blurred = coarse(&picture, 21, 12);
         let at = |x: u32, y: u32| blurred.get_pixel(x, y).0;
         assert!(at(100, 100)[0] > 190 && at(100, 100)[1] < 70, "one still sees that it is red");
         // Fields of a chessboard are as one.
         for (x, y) in [(500, 100), (504, 100), (500, 104), (507, 203)] {
             assert!((118..138).contains(&at(x, y)[0]), "{:?}", at(x, y));
         }
-        assert!(coarse(vec![0; 5], 640, 360).is_none());
+        assert_eq!(coarse(&RgbImage::new(0, 0), 21, 12).dimensions(), (0, 0));
     }
 }

@@ -46,7 +46,7 @@ mod properties;
 mod queue;
 mod sound;
 
-pub use key_frames::{KEY_FRAME, KeyFrame};
+pub use key_frames::{KEY_FRAME, KeyFrame, coarse};
 pub use mouths::{MOUTH, MouthSeen};
 pub use sound::{SOUND, Sound};
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Boxes around faces, and patches over them.
 
+use gstpolygraph::polyanalyze;
 use image::{
-    ImageBuffer, ImageFormat, ImageResult, Pixel, PixelWithColorType, Rgb, RgbImage,
-    codecs::jpeg::JpegEncoder,
-    imageops::{self, FilterType},
+    ImageBuffer, ImageFormat, ImageResult, Pixel, PixelWithColorType, Rgb, RgbImage, codecs::jpeg::JpegEncoder,
+    imageops,
 };
 use polygraph_core::geometry::Rect;
 
@@ -77,10 +77,7 @@ pub fn hide(picture: &mut RgbImage, faces: impl IntoIterator<Item = Rect>) {
 
 /// The picture in so many coarse patches from left to right.
 pub fn coarse(picture: &RgbImage, patches: u32) -> RgbImage {
-    let (width, height) = picture.dimensions();
-    let rows = (patches * height).div_ceil(width.max(1)).max(1);
-    let small = imageops::resize(picture, patches, rows, FilterType::Triangle);
-    imageops::resize(&small, width, height, FilterType::Triangle)
+    polyanalyze::coarse(picture, patches, (patches * picture.height()).div_ceil(picture.width().max(1)))
 }
 
 #[cfg(test)]
