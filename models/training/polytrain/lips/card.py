@@ -29,6 +29,18 @@ def calibrated(text, known):
     return re.sub(r"\[lip_sync\]\n.*?\n\]\n", section, text, flags=re.DOTALL)
 
 
+CORPORA = {
+    "grid-1": "GRID speaker 1, clips of 3 s never trained on",
+    "grid-1-shifted": "the same with shifted sound",
+    "grid-others": "11 other GRID people, clips of 3 s",
+    "grid-others-shifted": "the same with shifted sound",
+    "pairs-grid-1": "GRID speaker 1 speaks, another GRID person beside",
+    "pairs-others": "another GRID person speaks, speaker 1 beside",
+    "portrait": "a still portrait under two readings",
+}
+"""What people read in place of a corpus's name."""
+
+
 def measured(figures, about):
     """`figures`: [{measure, value, low, high, unit, data}] of `polygraph eval`."""
     blocks = []
@@ -36,7 +48,7 @@ def measured(figures, about):
         bounds = "".join(f"{side} = {one[side]:.3f}\n" for side in ("low", "high") if one.get(side) is not None)
         blocks.append(
             f'[[quality.measured]]\nmeasure = "{one["measure"]}"\nvalue = {one["value"]:.3f}\n{bounds}unit = "{one["unit"]}"\n'
-            f'data = "{one["data"]}"\ndate = "{about["date"][:10]}"\ncommit = "{about["commit"]}"\n'
+            f'data = "{CORPORA.get(one["data"], one["data"])} ({one["clips"]} clips, {one["persons"]} persons)"\ndate = "{about["date"][:10]}"\ncommit = "{about["commit"]}"\n'
         )
     return "\n".join(blocks)
 
