@@ -210,15 +210,20 @@ impl Transcriber {
         let Job { kind, utterance, .. } = &job;
         let mut progress = job.progress.clone();
         let spoken = guard::cut_repeats(words(&hypothesis.tokens));
-        let (timed, end_ns) = match kind {
+        // All that was heard is believed or not, also where a part of it is told.
+        let (timed, believed, end_ns) = match kind {
             JobKind::Partial => {
                 progress.partials.answer(spoken, utterance);
-                let timed = progress.partials.told().map(|timed| (timed.word.clone(), timed.pts)).collect();
-                (timed, utterance.heard_ns())
+                let all: Vec<_> = progress.partials.words().map(|timed| timed.word.clone()).collect();
+                let told = progress.partials.told().map(|timed| (timed.word.clone(), timed.pts)).collect();
+                (told, self.believes(&all, utterance), utterance.heard_ns())
             }
-            JobKind::Final => (spread(spoken, utterance), utterance.speech_end_ns()),
+            JobKind::Final => {
+                let believed = self.believes(&spoken, utterance);
+                (spread(spoken, utterance), believed, utterance.speech_end_ns())
+            }
         };
-        let timed = if self.believes(&timed, utterance) { timed } else { Vec::new() };
+        let timed = if believed { timed } else { Vec::new() };
         let word = |(word, pts): (Spoken, PtsRange)| Word {
             text: word.text,
             start_ns: pts.start_ns,
@@ -235,10 +240,9 @@ impl Transcriber {
         transcript
     }
 
-    fn believes(&self, timed: &[(Spoken, PtsRange)], utterance: &Utterance) -> bool {
-        let spoken: Vec<Spoken> = timed.iter().map(|(word, _)| word.clone()).collect();
+    fn believes(&self, spoken: &[Spoken], utterance: &Utterance) -> bool {
         let limits = &self.settings.guard;
-        guard::heard(utterance, limits).and_then(|()| guard::believed(&spoken, utterance, limits)).is_ok()
+        guard::heard(utterance, limits).and_then(|()| guard::believed(spoken, utterance, limits)).is_ok()
     }
 
     /// The transcript of some words, and the book-keeping of its number and revision.
