@@ -62,13 +62,15 @@ class People:
         return [its[at] for at in chance.permutation(len(its))[:2]] if len(its) > 1 else its * 2
 
 
+def wave(clip, rate):
+    """A clip's sound as mono floats."""
+    command = ["ffmpeg", "-v", "error", "-i", str(clip), "-vn", "-ac", "1", "-ar", str(rate), "-f", "f32le", "-"]
+    return np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32)
+
+
 def sound(clips, seconds):
     """Mono floats at 16 kHz, padded or cut to so long."""
-    parts = []
-    for clip in clips:
-        command = ["ffmpeg", "-v", "error", "-i", str(clip), "-vn", "-ac", "1", "-ar", "16000", "-f", "f32le", "-"]
-        parts.append(np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32))
-    whole = np.concatenate(parts)
+    whole = np.concatenate([wave(clip, 16000) for clip in clips])
     count = round(seconds * 16000)
     return np.pad(whole[:count], (0, max(0, count - len(whole))))
 
@@ -114,12 +116,12 @@ def plant(people, person, pair, what, voices, chance):
     return [pictures[len(pictures) // 4]] * len(pictures), own(), "still"
 
 
-def encode(pictures, wave, to):
+def encode(pictures, heard, to):
     """One segment, of a broadcast's rates."""
     raw, pcm = to.with_suffix(".rgb"), to.with_suffix(".f32")
     height, width = pictures[0].shape[:2]
     raw.write_bytes(b"".join(np.ascontiguousarray(frame).tobytes() for frame in pictures))
-    pcm.write_bytes(wave.astype(np.float32).tobytes())
+    pcm.write_bytes(heard.astype(np.float32).tobytes())
     command = ["ffmpeg", "-v", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", str(FPS), "-i", str(raw)]
     command += ["-f", "f32le", "-ar", "16000", "-ac", "1", "-i", str(pcm), "-vf", f"scale={SIZE[0]}:{SIZE[1]}", "-pix_fmt", "yuv420p"]
     command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "20", "-c:a", "pcm_s16le", "-shortest", str(to)]

@@ -10,26 +10,18 @@ describes the stream (SPS, PPS) is kept, as it comes by SDP. `noise-D` is white 
 
 import argparse
 import shutil
-import subprocess
 from pathlib import Path
 
 import av
 import numpy as np
 
+from .lips.testset import ffmpeg
+from .planted import wave as wave_of
+
 RATE = 48000
 PACKET_BYTES, PACKET_SECONDS = 1400, 0.02
 SLICES = {1, 5}
 """H.264's NAL unit types that carry pictures, table 7-1."""
-
-
-def ffmpeg(*arguments):
-    subprocess.run(["ffmpeg", "-v", "error", "-y", *map(str, arguments)], check=True)
-
-
-def wave_of(programme):
-    """Mono floats at 48 kHz."""
-    command = ["ffmpeg", "-v", "error", "-i", str(programme), "-vn", "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
-    return np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32).copy()
 
 
 def joined(video, wave, to):
@@ -80,7 +72,7 @@ def worse(programme, how, seed, to):
         ffmpeg("-i", programme, "-c:v", "libx264", "-preset", "veryfast", "-qp", how[2:], "-c:a", "copy", to)
         return
     name, amount = how.split("-")
-    wave = wave_of(programme)
+    wave = wave_of(programme, RATE)
     if name == "noise":
         level = np.sqrt(np.mean(wave**2)) * 10 ** (-float(amount) / 20)
         joined(programme, np.clip(wave + chance.normal(0, level, len(wave)), -1, 1), to)
