@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ..norms import renormed
 from . import clips, data, measure
 from .network import LogMel, MouthNet, SoundNet
 
@@ -77,15 +78,6 @@ class Model(nn.Module):
         window = functional.cross_entropy(second.flatten(1), target)
         right = (second.flatten(1).argmax(1) == target).float().mean()
         return 0.5 * moment + window, {"moment": moment.item() / 2, "window": window.item(), "right": right.item()}
-
-
-def renormed(norm, inputs, bias):
-    """Makes `norm` add `bias` to what comes in, and nothing else, of inputs that are spread like these."""
-    values = inputs[0].transpose(0, 1).flatten(1)
-    norm.running_mean.copy_(values.mean(1))
-    norm.running_var.copy_(values.var(1))
-    norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-    norm.bias.copy_(norm.running_mean + bias)
 
 
 def main():

@@ -13,6 +13,7 @@ from efficientnet_lite_pytorch import EfficientNet
 from torch import nn
 from torch.nn import functional
 
+from ..norms import renormed
 from .groups import CLASSES, GROUP_OF, GROUPS, INDOOR, OUTDOOR
 
 SIDE = 128
@@ -33,14 +34,6 @@ def place(logits):
     """Logit of indoors against outdoors `[N]`."""
     indoor, outdoor = (logits[:, np.flatnonzero(part)].logsumexp(1) for part in (INDOOR, OUTDOOR))
     return indoor - outdoor
-
-
-def renormed(norm, inputs, grown, bias):
-    """Sets a batch norm to what its input is like, so that it says what the convolution with `bias` would have said before it was `grown`."""
-    norm.running_mean.copy_(inputs[0].mean((0, 2, 3)))
-    norm.running_var.copy_(inputs[0].var((0, 2, 3), unbiased=False))
-    norm.weight.copy_((norm.running_var + norm.eps).sqrt() / grown)
-    norm.bias.copy_(norm.running_mean / grown + bias)
 
 
 class Scene(nn.Module):
