@@ -99,6 +99,11 @@ impl Running {
         Run { status, stdout: text(self.stdout.take()), stderr: text(self.stderr.take()) }
     }
 
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Whether it has not ended.
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the state of a child").is_none()

@@ -27,7 +27,8 @@ pub enum Unit {
     Word,
 }
 
-/// A logistic model of whether the lips' text is better than what was heard, and how both are joined; learnt on clips.
+/// Whether the lips' text is better than what was heard: a logistic model of what they read, how well they must fit the sound,
+/// and how both texts are joined; learnt on clips.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LipGate {
@@ -35,14 +36,14 @@ pub struct LipGate {
     pub certainty: f32,
     /// Factor of how far lips alone and both together agree, 0..1.
     pub agreement: f32,
-    /// Factor of the confidence in lip-sync.
-    pub sync: f32,
-    /// Factor of the mouth's mean motion.
-    pub activity: f32,
-    /// Added to all of these.
+    /// Added to both.
     pub offset: f32,
     /// Under this probability lips have no say.
     pub least: f32,
+    /// Confidence in lip-sync under which they have none either, where speech stands out over the noise by 15 dB or more.
+    pub least_sync: f32,
+    /// By how much less that may be for each dB less, down to 5.
+    pub sync_per_db: f32,
     /// With fewer words than these lips alone have no say: of one or two words anybody's lips may make the network sure.
     pub least_words: usize,
     /// Weight of the logarithm of the lips' probability beside that of both.
@@ -58,9 +59,11 @@ impl LipReading {
             return Err("lip_reading: a lexicon has words, and each word letters".into());
         }
         let Some(gate) = &self.gate else { return Ok(()) };
-        let LipGate { certainty, agreement, sync, activity, offset, least, lips_weight, heard_weight, .. } = *gate;
-        let numbers = [certainty, agreement, sync, activity, offset, least, lips_weight, heard_weight];
-        if numbers.iter().any(|number| !number.is_finite()) || lips_weight < 0.0 || heard_weight < 0.0 {
+        let LipGate { certainty, agreement, offset, least, least_sync, sync_per_db, lips_weight, heard_weight, .. } =
+            *gate;
+        let weights = [least_sync, sync_per_db, lips_weight, heard_weight];
+        let finite = [certainty, agreement, offset, least].iter().all(|number| number.is_finite());
+        if !finite || weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0) {
             return Err("lip_reading: a gate has finite numbers, and weights are none under 0".into());
         }
         Ok(())

@@ -167,7 +167,10 @@ fn hub(config: &Config, guard: Guard, evidence: Option<Prepared>) -> Result<(Hub
     let max_age = Duration::from_secs(config.store.max_days * 24 * 3600);
     let store = Store::open(&folder.join("events"), config.store.max_mb << 20, max_age)?;
     let incidents = Incidents::open(&folder.join("incidents.ndjson"), store.all_of("io.polygraph.incident.v1"));
-    let evidence = evidence.map(|prepared| Gallery::open(prepared, true)).transpose().map_err(Error::Service)?;
+    let metrics = Arc::new(Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?);
+    let counted = Arc::clone(&metrics);
+    let lost = move |stream: &str| counted.evidence_lost(stream);
+    let evidence = evidence.map(|prepared| Gallery::open(prepared, true, lost)).transpose().map_err(Error::Service)?;
     let (send, news) = mpsc::channel();
     let way = config.kafka.as_ref().map(|kafka| {
         let mut producer = ProducerConfig::new(&kafka.brokers, Duration::from_secs(60));
@@ -182,8 +185,7 @@ fn hub(config: &Config, guard: Guard, evidence: Option<Prepared>) -> Result<(Hub
         });
         courier.map(|courier| Way { courier, profile: kafka.profile })
     });
-    let metrics = Metrics::new().map_err(|error| Error::Service(format!("metrics: {error}")))?;
-    Ok((Hub::new(store, way.transpose()?, guard, incidents, evidence, Arc::new(metrics)), news))
+    Ok((Hub::new(store, way.transpose()?, guard, incidents, evidence, metrics), news))
 }
 
 /// Makes events of what the spool has to say, until there is no spool any more.

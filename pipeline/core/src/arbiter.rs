@@ -4,7 +4,8 @@
 //! A recogniser of open speech heard one text. A network of a closed lexicon, which both sees and hears, gives others, and
 //! says how probable they are by the lips alone. Nobody speaks GRID's sentences in the street, so the lexicon's text is
 //! taken only where the lips are sure of what they read, fit the sound, and move: a [`Gate`], learnt where the lexicon is
-//! spoken and shut by default. Behind it hypotheses are joined log-linearly.
+//! spoken and shut by default. How well lips fit the sound can be told the less, the more noise there is; so less of it is
+//! asked for there, where the sound's text is worth the least. Behind the gate hypotheses are joined log-linearly.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use crate::wer::{WordErrors, normalise};
 
 /// Hypotheses of the network that are looked at.
 const BEAM: usize = 8;
+/// Ratios of speech to noise between which noise hides how well lips and sound fit, in dB, by [`snr_db`].
+const NOISY_DB: std::ops::RangeInclusive<f32> = 5.0..=15.0;
 
 /// What speaks for the lips, over an utterance.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -22,15 +25,18 @@ pub struct Evidence {
     pub certainty: f32,
     /// How far the words that lips alone say are those that lips and sound say together, 0..=1.
     pub agreement: f32,
-    /// How well lips and sound fit each other; see [`crate::results::LipSync::confidence`].
+    /// How well lips and sound fit each other; see [`crate::results::LipSync::confidence`]. 0 where nobody can tell.
     pub sync: f32,
+    /// How far speech stands out over the noise, by [`snr_db`]; `None` is taken for silence around.
+    pub snr_db: Option<f32>,
     /// How much the mouth moves; see [`crate::lips::motion`].
     pub activity: f32,
     /// Share of the utterance in which the mouth was seen.
     pub seen: f32,
 }
 
-/// A logistic model of whether the lips' text is better than the sound's: learnt on clips.
+/// Whether the lips' text is better than the sound's: a logistic model of what lips read, and how well they must fit the
+/// sound; both learnt on clips.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Gate {
@@ -38,28 +44,32 @@ pub struct Gate {
     pub certainty: f32,
     /// Factor of the agreement.
     pub agreement: f32,
-    /// Factor of the confidence in lip-sync.
-    pub sync: f32,
-    /// Factor of the mouth's motion.
-    pub activity: f32,
-    /// Added to all of these.
+    /// Added to both.
     pub offset: f32,
     /// Under this probability the lips have no say; over 1 they never have.
     pub least: f32,
+    /// Confidence in lip-sync under which they have none either, where speech stands out by 15 dB or more.
+    pub least_sync: f32,
+    /// By how much less that may be for each dB less, down to 5.
+    pub sync_per_db: f32,
 }
 
 impl Gate {
     /// The gate that never opens.
-    pub const SHUT: Self = Self { certainty: 0.0, agreement: 0.0, sync: 0.0, activity: 0.0, offset: -9.0, least: 2.0 };
+    pub const SHUT: Self =
+        Self { certainty: 0.0, agreement: 0.0, offset: -9.0, least: 2.0, least_sync: 0.0, sync_per_db: 0.0 };
 
-    /// Probability that the lips' text is the better one.
+    /// Probability that what the lips read is right.
     pub fn p(&self, evidence: &Evidence) -> f32 {
-        let sum = self.certainty * evidence.certainty
-            + self.agreement * evidence.agreement
-            + self.sync * evidence.sync
-            + self.activity * evidence.activity
-            + self.offset;
+        let sum = self.certainty * evidence.certainty + self.agreement * evidence.agreement + self.offset;
         1.0 / (1.0 + (-sum).exp())
+    }
+
+    /// Whether lips and sound fit as well as they must at such noise.
+    pub fn synced(&self, evidence: &Evidence) -> bool {
+        let (noisiest, calm) = (*NOISY_DB.start(), *NOISY_DB.end());
+        let snr = evidence.snr_db.unwrap_or(calm).clamp(noisiest, calm);
+        evidence.sync >= self.least_sync - self.sync_per_db * (calm - snr)
     }
 }
 
@@ -244,10 +254,21 @@ mod tests {
 
     #[test]
     fn a_shut_gate_never_opens() {
-        let best = Evidence { certainty: 1.0, agreement: 1.0, sync: 50.0, activity: 1.0, seen: 1.0 };
+        let best = Evidence { certainty: 1.0, agreement: 1.0, sync: 50.0, activity: 1.0, seen: 1.0, snr_db: None };
         assert!(Gate::SHUT.p(&best) < Gate::SHUT.least);
         let open = Gate { certainty: 20.0, offset: -15.0, least: 0.5, ..Gate::SHUT };
         assert!(open.p(&best) > 0.9 && open.p(&Evidence::default()) < 0.1);
+    }
+
+    #[test]
+    fn lips_must_fit_the_sound_the_less_the_more_noise_there_is() {
+        let gate = Gate { least_sync: 1.2, sync_per_db: 0.1, ..Gate::SHUT };
+        let synced = |sync, snr_db| gate.synced(&Evidence { sync, snr_db, ..Evidence::default() });
+        assert!(synced(1.3, None) && !synced(1.1, None));
+        assert!(synced(1.3, Some(40.0)) && !synced(1.1, Some(40.0)));
+        assert!(synced(0.8, Some(10.0)) && !synced(0.6, Some(10.0)));
+        // In the worst noise nobody can tell; what nobody looked at is no fit even there.
+        assert!(synced(0.25, Some(-20.0)) && !synced(0.0, Some(-20.0)));
     }
 
     #[test]

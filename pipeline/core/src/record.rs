@@ -164,7 +164,7 @@ pub struct Transcript {
 pub struct LipReading {
     /// The text is that of lips and sound together.
     pub used: bool,
-    /// Probability that lips make the text better, 0..1: by the gate that the network's card has.
+    /// Probability that what lips read is right, 0..1: by the gate that the network's card has.
     pub weight: f32,
     /// Why they counted, or why not.
     pub why: LipsWhy,
@@ -200,6 +200,8 @@ pub enum LipsWhy {
     /// They aren't sure enough.
     #[default]
     Unsure,
+    /// They are sure, and don't fit the sound: it may be another's.
+    Unsynced,
     /// No mouth was seen for long enough.
     NoMouth,
     /// Several faces are seen, and none is known to speak.
@@ -214,6 +216,7 @@ impl LipsWhy {
         match self {
             Self::Sure => "sure",
             Self::Unsure => "unsure",
+            Self::Unsynced => "unsynced",
             Self::NoMouth => "no-mouth",
             Self::NoSpeaker => "no-speaker",
             Self::StillMouth => "still-mouth",

@@ -169,7 +169,7 @@ impl LipReader {
             return Ok(Some(Read { lip_reading: Some(told), always: self.twin.is_some(), ..Read::default() }));
         };
         self.go_on(job, track, span, seen)?;
-        let look = look(seen, track, span);
+        let look = Evidence { snr_db: told.snr_db, ..look(seen, track, span) };
         if !sure && self.judge(&heard, Evidence { sync: HIGH_SYNC, ..look }, span, told.clone()).words.is_some() {
             who = self.who(job, &there, span, seen)?;
         }
@@ -324,10 +324,12 @@ impl LipReader {
             LipsWhy::NoMouth
         } else if still {
             LipsWhy::StillMouth
-        } else if told.weight >= gate.least && count >= self.gate.map_or(0, |gate| gate.least_words) {
-            LipsWhy::Sure
-        } else {
+        } else if told.weight < gate.least || count < self.gate.map_or(0, |gate| gate.least_words) {
             LipsWhy::Unsure
+        } else if !gate.synced(&evidence) {
+            LipsWhy::Unsynced
+        } else {
+            LipsWhy::Sure
         };
         told.used = told.why == LipsWhy::Sure;
         let noisy = told.snr_db.is_some_and(|snr| snr < NOISY_DB);
@@ -401,6 +403,6 @@ fn sound_of(job: &Job, span: Span, first: i64, count: usize, [before, after]: [u
 }
 
 fn gate(known: LipGate) -> Gate {
-    let LipGate { certainty, agreement, sync, activity, offset, least, .. } = known;
-    Gate { certainty, agreement, sync, activity, offset, least }
+    let LipGate { certainty, agreement, offset, least, least_sync, sync_per_db, .. } = known;
+    Gate { certainty, agreement, offset, least, least_sync, sync_per_db }
 }

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Learns when lips may have a say: on position 8 of GRID speaker 1, clean and in babble of training voices, against people of
-other sources who say something else, and against position 8 with another clip's sound. All as `polygraph senses` cut them.
+"""Learns when lips may have a say: on position 8 of GRID speaker 1, clean and in babble of training clips, against people of other sources who
+say something else, and against position 8 with another clip's sound. All as `polygraph senses` cut them, by the networks that ship.
 
-A clip counts as helped where at most a third of the network's words are wrong: Moonshine has more than half of GRID's wrong
-even without noise. Logistic regression on how sure the network is of what lips alone say, and how far that agrees with what
-lips and sound say together. Neither lip-sync nor motion has a weight yet; a still mouth never has a say. The threshold lies half
-of the way, in logits, from the highest of those who say something else to the median of those helped.
-"""
+What is read: a clip counts as helped where at most a third of the network's words are wrong, for Moonshine has more than half of
+GRID's wrong even without noise. Logistic regression on how sure the network is of what lips alone say, and how far that agrees with what
+lips and sound say together, against people who say something else; the threshold is the larger of even odds of 1 to e and the point that one
+in a hundred of their pieces exceeds.
+
+Whether it fits the sound: logistic regression of the confidence in lip-sync and of noise, of clips with their own sound against clips with
+another's, of those levels at which the two can be told apart. The card has the line on which one's own is 1 to e. A still mouth never has a say."""
 
 import argparse
 import json
@@ -17,111 +19,168 @@ import torch
 from scipy.optimize import minimize
 
 from ..grid import FUSION
+from ..lips import calibrate
+from ..lips import data as lips_data
+from ..lips.export import session
 from . import data
-from .export import load
 from .measure import errors, greedy
 from .network import DELAY, LEAD, MARGIN, ROWS, STATE, Sound
 
 WINDOW = 100
 """Steps of a piece of somebody who says something else."""
-LEVELS = (None, 5, 0, -5)
+SYNC_STEPS, BEFORE, AFTER = 75, 2, 6
+"""The product judges lip-sync over the last 3 s of an utterance, which begins a little before its first word and ends after its last."""
+LEVELS = (None, 5, 0, -5, -10)
 LEAST_WORDS = 4
 """Of one or two words anybody's lips may make the network sure: no sentence of GRID is so short."""
-SWAPPED = "grid-1, another's sound"
+NOISY_DB = (5.0, 15.0)
+"""polygraph-core's: ratios between which noise hides how well lips and sound fit."""
+LEAST = 1.0
+"""Logit of the threshold at the least."""
+TOLD = (None, 5, 0)
+"""Levels at which another's sound is taught: in more noise nobody can tell, and it is not much worth to know."""
 
 
-def evidence(net, sound, mouths, seen, wave, ears=True):
-    """What lips alone say and how sure that is; what both say."""
-    count = len(seen) + DELAY
-    pad = lambda values, before, behind: np.pad(values, [(before, behind)] + [(0, 0)] * (values.ndim - 1))
-    pixels = torch.from_numpy(pad(mouths, MARGIN, MARGIN + DELAY)).float()[None, :, None]
-    mask = torch.from_numpy(pad(seen, MARGIN, MARGIN + DELAY))[None]
-    heard = sound(torch.from_numpy(pad(wave, LEAD, DELAY * data.STEP))[None])
-    there = torch.from_numpy(pad(np.ones(len(seen), np.float32), 0, DELAY))[None]
-    state = torch.zeros(ROWS, 1, STATE)
-    both, lips = (net(pixels, mask, heard, there * ear, state)[0][0, DELAY:] for ear in (1, 0))
-    best, p = lips.argmax(1).numpy(), lips.exp().max(1).values.numpy()
-    ends = np.flatnonzero(np.diff(best)) + 1
-    runs = [run for run in np.split(np.arange(len(best)), ends) if best[run[0]]]
-    certainty = float(np.mean([p[run].mean() for run in runs])) if runs else 0.0
-    alone, together = greedy(lips), greedy(both)
-    agreement = max(0.0, 1 - errors(alone, together) / max(len(alone), len(together), 1))
-    return [certainty, agreement, len(alone)], together
+class Networks:
+    """The shipped networks, on one core."""
+
+    def __init__(self, weights):
+        self.reading, self.mouth, self.ear = (session(weights / f"{name}.onnx") for name in ("speech-reading", "lips-mouth", "lips-sound"))
+        self.sound = Sound()
+
+    def read(self, mouths, seen, wave):
+        """([certainty, agreement, words], what both say)."""
+        pad = lambda values, before, behind: np.pad(values, [(before, behind)] + [(0, 0)] * (values.ndim - 1))
+        given = {
+            "mouths": pad(mouths, MARGIN, MARGIN + DELAY).astype(np.float32)[None, :, None],
+            "mouth_mask": pad(seen, MARGIN, MARGIN + DELAY)[None],
+            "sound": self.sound(torch.from_numpy(pad(wave, LEAD, DELAY * data.STEP))[None]).numpy(),
+            "state": np.zeros((ROWS, 1, STATE), np.float32),
+        }
+        there = pad(np.ones(len(seen), np.float32), 0, DELAY)[None]
+        both, lips = (torch.from_numpy(self.reading.run(["log_probs"], given | {"sound_mask": there * ear})[0][0, DELAY:]) for ear in (1, 0))
+        best, p = lips.argmax(1).numpy(), lips.exp().max(1).values.numpy()
+        runs = [run for run in np.split(np.arange(len(best)), np.flatnonzero(np.diff(best)) + 1) if best[run[0]]]
+        certainty = float(np.mean([p[run].mean() for run in runs])) if runs else 0.0
+        alone, together = greedy(lips), greedy(both)
+        agreement = max(0.0, 1 - errors(alone, together) / max(len(alone), len(together), 1))
+        return [certainty, agreement, len(alone)], together
+
+    def sync(self, clip, wave):
+        """Confidence that lips and sound fit, over the last of the sentence; as polygraph-core has it."""
+        heard = type("Heard", (), {"sound": wave})
+        seen = self.mouth.run(None, {"mouths": clip.mouths[None].astype(np.float32)})[0][0]
+        sound = lips_data.sound(heard, 0, len(clip.mouths))[None].astype(np.float32)
+        alike = calibrate.rows(seen, self.ear.run(None, {"sound": sound})[0][0], 0, SYNC_STEPS)
+        first, last = (sample // data.STEP for sample in clip.span)
+        part = alike[max(last + AFTER - SYNC_STEPS, first - BEFORE, 0) : last + AFTER]
+        means = np.nanmean(part, 0)
+        return float((means.max() - np.median(means)) / np.nanstd(part))
+
+
+def snr_db(wave):
+    """polygraph-core's guess: the loud tenth of frames of 20 ms against the quiet tenth."""
+    powers = np.sort((wave[: len(wave) // 320 * 320].reshape(-1, 320) ** 2).mean(1))
+    quiet, loud = powers[len(powers) // 10], powers[len(powers) * 9 // 10]
+    return float(np.clip(10 * np.log10(max(loud - quiet, loud * 1e-3) / max(quiet, loud * 1e-6)), -20, 60)) if loud > 1e-10 else 60.0
 
 
 def fit(x, y, strength=0.0003):
-    """Weights and offset; both classes weigh the same, and what speaks for lips never speaks against them."""
+    """Weights and offset; both classes weigh the same."""
     weight = np.where(y, 1 / y.sum(), 1 / (~y).sum())
     def loss(w):
         margin = np.where(y, 1, -1) * (x @ w[:-1] + w[-1])
         return (weight * np.logaddexp(0, -margin)).sum() + strength * (w[:-1] ** 2).sum()
-    found = minimize(loss, np.zeros(x.shape[1] + 1), bounds=[(0, None)] * x.shape[1] + [(None, None)]).x
+    found = minimize(loss, np.zeros(x.shape[1] + 1)).x
     return found[:-1], found[-1]
 
 
+class Piece:
+    """A part of a clip of somebody else, which is all said."""
+
+    def __init__(self, clip, start):
+        self.mouths, self.seen = clip.mouths[start : start + WINDOW], clip.seen[start : start + WINDOW]
+        self.sound, self.span = clip.sound[start * data.STEP : (start + WINDOW) * data.STEP], (0, WINDOW * data.STEP)
+
+
+def pieces(talk, people, count, rng):
+    """Pieces of the calibration people of a list, at most three of a clip."""
+    rows = [line.split("\t") for line in people.read_text().splitlines()[1:]]
+    stems = [talk / Path(row[0]).stem for row in rows if row[2] == "calibrate"]
+    found = []
+    for at in rng.permutation(len(stems)):
+        if len(found) < count and stems[at].with_name(stems[at].name + ".json").exists():
+            clip = data.read(stems[at])
+            starts = [start for start in range(0, len(clip) - WINDOW, WINDOW) if clip.seen[start : start + WINDOW].mean() > 0.9]
+            found += [Piece(clip, start) for start in starts[:3]]
+    return found
+
+
+def rows_of(networks, clips, others, noise, rng):
+    """All that is learnt from: [certainty, agreement, words, sync, snr_db], whether it helps, corpus, level."""
+    rows = []
+    def add(clip, wave, corpus, levels, targets=None):
+        for level in levels:
+            heard = wave
+            if level is not None:
+                babble = sum(noise.voice(rng, len(wave)) for _ in range(6))
+                heard = (wave + babble / data.loudness(babble) * data.loudness(wave[slice(*clip.span)]) * 10 ** (-level / 20)).astype(np.float32)
+            given, said = networks.read(clip.mouths, clip.seen, heard)
+            helps = targets is not None and errors(said, targets) <= 2
+            rows.append((given + [networks.sync(clip, heard), snr_db(heard)], helps, corpus, level))
+    for at, clip in enumerate(clips):
+        add(clip, clip.sound, "own", LEVELS, clip.targets)
+        other = clips[(at + 13) % len(clips)].sound
+        add(clip, np.pad(other, (0, max(0, len(clip.sound) - len(other))))[: len(clip.sound)], "another's sound", LEVELS)
+    for piece in others:
+        add(piece, piece.sound, "others", (None, 0))
+    return rows
+
+
+def gate_of(rows):
+    """The gate, and for each corpus and level how many clips and how many it opens for."""
+    given = np.array([row[0] for row in rows])
+    helps, corpus = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    enough, told = given[:, 2] >= LEAST_WORDS, np.array([row[3] in TOLD for row in rows])
+    own, others = enough & helps, enough & (corpus == "others")
+    taught = own | others
+    read, offset = fit(given[taught, :2], helps[taught])
+    logits = given[:, :2] @ read + offset
+    least = max(LEAST, float(np.quantile(logits[others], 0.99)))
+    noise = np.clip(NOISY_DB[1] - given[:, 4], 0, NOISY_DB[1] - NOISY_DB[0])
+    taught = own | (enough & told & (corpus == "another's sound"))
+    (sync, quiet), at = fit(np.c_[given[:, 3], noise][taught], helps[taught])
+    gate = {
+        "certainty": read[0], "agreement": read[1], "offset": offset, "least": 1 / (1 + np.exp(-least)), "least_sync": (-1 - at) / sync, "sync_per_db": quiet / sync,
+    }
+    is_open = enough & (logits >= least) & (given[:, 3] >= gate["least_sync"] - gate["sync_per_db"] * noise)
+    seen = {}
+    for (_, _, name, level), enough_words, good, is_open in zip(rows, enough, helps, is_open):
+        one = seen.setdefault(f"{name}, {'clean' if level is None else f'{level} dB'}", {"clips": 0, "with_words": 0, "helped": 0, "open": 0, "open_not_helped": 0})
+        for key, value in (("clips", 1), ("with_words", enough_words), ("helped", good), ("open", is_open), ("open_not_helped", is_open and not good)):
+            one[key] += int(value)
+    fixed = {"least_words": LEAST_WORDS, "lips_weight": 0.0, "heard_weight": 0.0}
+    return {name: round(float(value), 4) for name, value in gate.items()} | fixed, seen
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped networks")
     parser.add_argument("--senses", type=Path, required=True, help="folder of `polygraph senses` over GRID speaker 1")
-    parser.add_argument("--grid", type=Path, required=True)
-    parser.add_argument("--noise", type=Path, required=True, help="noise.npz of polytrain.speech.train")
+    parser.add_argument("--grid", type=Path, required=True, help="its alignments")
     parser.add_argument("--talk", type=Path, required=True, help="folder of `polygraph senses` over clips of people who say something else")
-    parser.add_argument("--pieces", type=int, default=250)
+    parser.add_argument("--people", type=Path, required=True, help="the list of those clips")
+    parser.add_argument("--pieces", type=int, default=300)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    net, sound, noise = load(args.weights, False), Sound(), data.Noise.cached(args.noise, [], [])
-    rng, rows = np.random.default_rng(8), []
+    rng = np.random.default_rng(8)
+    noise = data.Noise(data.grid(args.senses, args.grid, {0, 1}), [])
     clips = data.grid(args.senses, args.grid, FUSION)
-    for at, clip in enumerate(clips):
-        # Half of the levels each, by turns.
-        for snr in LEVELS[at % 2 :: 2]:
-            wave = clip.sound
-            if snr is not None:
-                babble = sum(noise.voice(rng, len(wave)) for _ in range(6))
-                wave = (wave + babble / data.loudness(babble) * data.loudness(wave[slice(*clip.span)]) * 10 ** (-snr / 20)).astype(np.float32)
-            given, said = evidence(net, sound, clip.mouths, clip.seen, wave)
-            rows.append((given, errors(said, clip.targets) <= 2, f"grid-1, {snr} dB"))
-        other = clips[(at + 13) % len(clips)].sound
-        other = np.pad(other, (0, max(0, len(clip.sound) - len(other))))[: len(clip.sound)]
-        if at % 2:
-            given, _ = evidence(net, sound, clip.mouths, clip.seen, other)
-            rows.append((given, False, SWAPPED))
-    stems = sorted(args.talk.glob("*.json"))
-    for stem in [stems[at] for at in rng.permutation(len(stems))]:
-        if sum(row[2] == "others" for row in rows) >= args.pieces:
-            break
-        clip = data.read(stem.with_suffix(""))
-        starts = [at for at in range(0, len(clip) - WINDOW, WINDOW) if clip.seen[at : at + WINDOW].mean() > 0.9][:3]
-        for start in starts:
-            part = slice(start, start + WINDOW)
-            given, _ = evidence(net, sound, clip.mouths[part], clip.seen[part], clip.sound[start * data.STEP : (start + WINDOW) * data.STEP])
-            rows.append((given, False, "others"))
-    args.out.with_name("gate-rows.json").write_text(json.dumps(rows))
-    many = {corpus: sum(row[2] == corpus for row in rows) for corpus in {row[2] for row in rows}}
-    rows = [row for row in rows if row[0][2] >= LEAST_WORDS]
-    x, y = np.array([row[0][:2] for row in rows]), np.array([row[1] for row in rows])
-    # What another's sound is put over would be read rightly, and looks no different: it is told of, and teaches nothing.
-    taught = np.array([corpus != SWAPPED for _, _, corpus in rows])
-    weights, offset = fit(x[taught], y[taught])
-    logits = x @ weights + offset
-    highest = float(logits[[corpus == "others" for _, _, corpus in rows]].max())
-    least = (highest + float(np.median(logits[y]))) / 2
-    p, least = 1 / (1 + np.exp(-logits)), 1 / (1 + np.exp(-least))
-    highest = 1 / (1 + np.exp(-highest))
-    gate = {"certainty": round(float(weights[0]), 4), "agreement": round(float(weights[1]), 4), "sync": 0.0, "activity": 0.0, "offset": round(float(offset), 4), "least": round(least, 4), "least_words": LEAST_WORDS, "lips_weight": 0.0, "heard_weight": 0.0}
-    corpora = {}
-    for (given, helps, corpus), value in zip(rows, p):
-        one = corpora.setdefault(corpus, {"clips": many[corpus], "with_words": 0, "helped": 0, "open": 0, "open_not_helped": 0, "certainty": 0.0})
-        one["with_words"] += 1
-        one["helped"] += int(helps)
-        one["open"] += int(value >= least)
-        one["open_not_helped"] += int(value >= least and not helps)
-        one["certainty"] += given[0]
-    for one in corpora.values():
-        one["certainty"] = round(one["certainty"] / one["with_words"], 3)
-    report = {"gate": gate, "highest_of_others": highest, "corpora": corpora}
+    rows = rows_of(Networks(args.weights), clips, pieces(args.talk, args.people, args.pieces, rng), noise, rng)
+    gate, seen = gate_of(rows)
+    report = {"gate": gate, "corpora": seen}
     print(json.dumps(report, indent=1))
     args.out.write_text(json.dumps(report, indent=1) + "\n")
 

@@ -130,16 +130,21 @@ impl Prepared {
 }
 
 impl Gallery {
-    /// Opens it. Its thread ends when nobody can keep anything any more; only one of many processes `cleans`.
+    /// Opens it. Its thread ends when nobody can keep anything any more; only one of many processes `cleans`. `lost` is told
+    /// the stream of each picture that was taken and then couldn't be written.
     ///
     /// # Errors
     /// When there is no thread to be had.
-    pub fn open(Prepared { place, root, stores: [own, store] }: Prepared, cleans: bool) -> Result<Self, String> {
+    pub fn open(
+        Prepared { place, root, stores: [own, store] }: Prepared,
+        cleans: bool,
+        lost: impl Fn(&str) + Send + Sync + 'static,
+    ) -> Result<Self, String> {
         let blurs = place.blurs;
         let (waiting, pictures) = mpsc::channel(MOST_WAITING);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|why| why.to_string())?;
-        let writer = Writer { store: own, root: root.clone(), place, told: false };
+        let writer = Writer { store: own, root: root.clone(), place, told: false, lost: Box::new(lost) };
         let thread = std::thread::Builder::new().name("evidence".into());
         let (tell, over) = std_mpsc::channel();
         let thread = thread.spawn(move || {
@@ -249,6 +254,7 @@ struct Writer {
     place: Place,
     /// The last picture couldn't be kept, which was said.
     told: bool,
+    lost: Box<dyn Fn(&str) + Send + Sync>,
 }
 
 impl Writer {
@@ -272,6 +278,11 @@ impl Writer {
             Ok(wrote) => wrote.map(drop).map_err(|why| why.to_string()),
             Err(_) => Err(format!("nothing was heard for {} s", PATIENCE.as_secs())),
         };
+        if wrote.is_err()
+            && let Some(stream) = path.parts().rev().nth(1)
+        {
+            (self.lost)(stream.as_ref());
+        }
         match wrote {
             // One line for a place that is full or gone, and one when it is back, not one for each picture.
             Err(why) if !std::mem::replace(&mut self.told, true) => {
@@ -350,7 +361,8 @@ mod tests {
     #[tokio::test]
     async fn a_shelf_that_is_full_says_so_and_a_name_from_outside_stays_inside() {
         let folder = tempfile::tempdir().unwrap();
-        let gallery = Gallery::open(Prepared::new(place(&folder.path().join("evidence"))).unwrap(), false).unwrap();
+        let gallery =
+            Gallery::open(Prepared::new(place(&folder.path().join("evidence"))).unwrap(), false, |_| ()).unwrap();
         fs::write(folder.path().join("secret.jpg"), "x").unwrap();
         assert_eq!(gallery.picture("..", "secret").await, Ok(None));
         assert_eq!(gallery.picture("cam", "../../secret").await, Ok(None));

@@ -25,6 +25,8 @@ use crate::supervise::Status;
 
 /// From 10 ms, which is a face's detection, to 10 s, which is a source that came back.
 const DELAYS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0];
+/// The label of evidence that was lost between its event and the place where it is kept.
+const LOST: &str = "lost";
 /// Of requests.
 const DURATIONS: [f64; 7] = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
 
@@ -154,7 +156,7 @@ impl Metrics {
             )?),
             evidence: add.counters(
                 "polygraph_evidence_total",
-                "Pictures of incidents that are over and of shots, by whether they were kept",
+                "Pictures of incidents that are over and of shots, by whether they were kept; lost: taken, and not written in the end",
                 &["stream", "state"],
             )?,
             faults: add.counters("polygraph_faults_total", "Broadcast faults that began", &["stream", "fault"])?,
@@ -262,14 +264,19 @@ impl Metrics {
         self.evidence.with_label_values(&[stream, evidence.state.as_str()]).inc();
     }
 
+    /// A picture of a stream's evidence that counts as kept couldn't be written in the end.
+    pub fn evidence_lost(&self, stream: &str) {
+        self.evidence.with_label_values(&[stream, LOST]).inc();
+    }
+
     /// A stream is in a state.
     pub fn state(&self, stream: &str, now: State) {
         for state in State::LIVE {
             self.state.with_label_values(&[stream, state.as_str()]).set(i64::from(state == now));
         }
         // From zero on, or `increase` would miss the first.
-        for state in EvidenceState::ALL {
-            self.evidence.with_label_values(&[stream, state.as_str()]);
+        for state in evidence_states() {
+            self.evidence.with_label_values(&[stream, state]);
         }
     }
 
@@ -292,8 +299,8 @@ impl Metrics {
             let _ = self.faults.remove_label_values(&[stream, fault.as_str()]);
             let _ = self.faults_open.remove_label_values(&[stream, fault.as_str()]);
         }
-        for state in EvidenceState::ALL {
-            let _ = self.evidence.remove_label_values(&[stream, state.as_str()]);
+        for state in evidence_states() {
+            let _ = self.evidence.remove_label_values(&[stream, state]);
         }
         let _ = self.delay.remove_label_values(&[stream]);
         self.drifts.forget(stream);
@@ -421,4 +428,9 @@ impl Add<'_> {
     fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<HistogramVec> {
         self.register(HistogramVec::new(HistogramOpts::new(name, help).buckets(buckets.to_vec()), labels)?)
     }
+}
+
+/// All states that evidence is counted in.
+fn evidence_states() -> impl Iterator<Item = &'static str> {
+    EvidenceState::ALL.into_iter().map(EvidenceState::as_str).chain([LOST])
 }

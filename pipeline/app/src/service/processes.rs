@@ -293,6 +293,7 @@ impl Worker {
                     (known.status.state, known.status.reason) = (State::Failed, Some(why));
                 }
             }
+            Report::EvidenceLost(id) => self.hub.metrics.evidence_lost(&id),
             Report::Picture(id, digits) => {
                 if let Some(known) = self.lock().streams.get_mut(&id) {
                     known.picture = unhex(&digits).map(Arc::new);

@@ -51,6 +51,8 @@ pub enum Report {
     Over(String),
     /// A stream could not be started, and why.
     Refused(String, String),
+    /// A picture of a stream's evidence was taken and couldn't be written.
+    EvidenceLost(String),
     /// A stream's small picture, a JPEG in hexadecimal digits.
     Picture(String, String),
     /// How the worker is; at least every second.

@@ -94,10 +94,12 @@ pub fn run() -> Result<()> {
     runtime.spawn(proxy.serve());
     let provider: Provider = hello.provider.parse().unwrap_or_default();
     let engine = Engine::shared(provider)?;
-    let evidence = evidence.map(|prepared| Gallery::open(prepared, false)).transpose().map_err(|why| failed(&why))?;
-
     let (waiting, reports) = mpsc::sync_channel(MOST_WAITING);
     let voice = Voice { waiting, lost: Arc::default() };
+    let speaker = voice.clone();
+    let lost = move |stream: &str| speaker.say(Report::EvidenceLost(stream.to_owned()));
+    let evidence = evidence.map(|prepared| Gallery::open(prepared, false, lost));
+    let evidence = evidence.transpose().map_err(|why| failed(&why))?;
     let streams = Streams::default();
     let (watched, lost) = (Arc::clone(&streams), Arc::clone(&voice.lost));
     let writer = std::thread::Builder::new().name("reports".into());
