@@ -83,7 +83,7 @@ METHODS = {
 }
 
 
-def copy(wave, method, draw):
-    """The stretch built again, of the same length."""
-    made = METHODS[method](wave, draw)[:len(wave)]
+def copy(wave, way, draw):
+    """The stretch built again by one of METHODS, or of `vocoders`, of the same length."""
+    made = way(wave, draw)[:len(wave)]
     return np.pad(made, (0, len(wave) - len(made))).astype(np.float32)

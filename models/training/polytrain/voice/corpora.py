@@ -5,6 +5,7 @@ Folds are by speaker wherever a corpus has several. What is named `test` alone i
 """
 
 import argparse
+import csv
 import subprocess
 from dataclasses import dataclass
 from math import gcd
@@ -18,6 +19,8 @@ from .. import grid
 
 RATE = 16000
 FOLDS = ("train", "calibration", "test")
+# Clips and samples of public repositories: which file, who speaks, what synthesised it (nothing: a person), fold and source.
+LISTED = Path(__file__).resolve().parents[2] / "folds" / "voices.tsv"
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,30 @@ def moonshine(root):
         yield Utterance("moonshine", clip.stem, clip.stem, "test", clip)
 
 
+def listed(root, kind, corpus):
+    """What the list has of a kind: people when `corpus` is given, else what synthesisers said, each a corpus of its own."""
+    with open(LISTED, encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            path = Path(root) / row["file"]
+            if row["kind"] == kind and bool(row["system"]) == (corpus is None) and path.exists():
+                yield Utterance(corpus or row["system"], row["file"], row["speaker"], row["fold"], path)
+
+
+def talk(root):
+    """People who talk in clips of public repositories: `NAME.sound` of `polygraph senses`. Repositories of lip synchronisation,
+    dubbing, avatars and face swaps are left out by name, for their voices may be synthetic; nobody listened to the rest."""
+    return listed(root, "talk", "talk")
+
+
+def demos(root):
+    """Recordings beside synthetic speech on pages that show synthesisers, `<owner>+<repository>/<path>`."""
+    return listed(root, "demo", "demos")
+
+
 CORPORA = {
     "grid-s1": grid_s1, "grid-others": grid_others, "reader": reader, "libri": libri,
     "urdu": urdu, "emodb": emodb, "moonshine": moonshine,
+    "talk": talk, "demos": demos,
 }
 
 
@@ -100,6 +124,8 @@ def read(path):
         samples = samples.mean(axis=1)
         common = gcd(rate, RATE)
         return samples if rate == RATE else resample_poly(samples, RATE // common, rate // common).astype(np.float32)
+    if Path(path).suffix == ".sound":
+        return np.fromfile(path, np.float32)
     call = ["ffmpeg", "-v", "error", "-i", str(path), "-ac", "1", "-ar", str(RATE), "-f", "f32le", "-"]
     return np.frombuffer(subprocess.run(call, capture_output=True, check=True).stdout, dtype=np.float32)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The network: attentive pooling over Moonshine's features, joined with a small network over a spectrogram's statistics.
+"""The network: three small ones that are trained apart and added up. Statistics of Moonshine's features, statistics of a
+spectrogram, and convolutions over that spectrogram.
 
-Deeper ones (two-dimensional and one-dimensional convolutions over the spectrogram) learnt the training's recordings by
-heart within minutes and were worse on calibration speakers; results/ has their figures.
+Attention over Moonshine's features was tried and came out at rest, a plain mean; it is gone.
 """
 
 import torch
@@ -28,21 +28,17 @@ class Level(nn.Module):
 
 
 class Words(nn.Module):
-    """What a recogniser heard, `[batch, steps, 288]`: mean and deviation weighed by attention (Okabe et al., 2018), and how
-    fast it changes. `mask` is 1 for steps that count."""
+    """What a recogniser heard, `[batch, steps, 288]`: mean and deviation, and how fast it changes. `mask` is 1 for steps that
+    count."""
 
     def __init__(self):
         super().__init__()
-        self.weigh = nn.Sequential(nn.LayerNorm(FEATURES), nn.Linear(FEATURES, 32), nn.Tanh(), nn.Linear(32, 1))
-        nn.init.zeros_(self.weigh[3].weight)
         self.level = Level(3 * FEATURES)
         self.hidden = nn.Sequential(nn.Dropout(0.5), nn.Linear(3 * FEATURES, WIDTH), nn.GELU(), nn.Dropout(0.3))
 
     def statistics(self, features, mask=None):
-        score = self.weigh(features)
-        if mask is not None:
-            score = score + (mask.unsqueeze(2) - 1) * 1e4
-        weight = torch.softmax(score, dim=1)
+        weight = torch.full_like(features[:, :, :1], 1.0) if mask is None else mask.unsqueeze(2)
+        weight = weight / weight.sum(dim=1, keepdim=True)
         mean = (weight * features).sum(dim=1)
         deviation = ((weight * features ** 2).sum(dim=1) - mean ** 2).clamp(min=1e-5).sqrt()
         step = (features[:, 1:] - features[:, :-1]).abs()
@@ -83,21 +79,38 @@ class Sound(nn.Module):
         return self.hidden(self.level(self.statistics(bands)))
 
 
-class Voice(nn.Module):
-    """Logit of synthesis; higher is more likely synthetic."""
+class Picture(nn.Module):
+    """Convolutions over the spectrogram less its mean in time, `[batch, rows, 128]`: small traces wherever they lie in time. Means
+    and deviations over the rows, band by band, say how much of each there is."""
+
+    WIDTHS, STRIDES, LEFT = (16, 24, 32, 48), ((1, 2), (2, 2), (1, 2), (2, 1)), 16
 
     def __init__(self):
         super().__init__()
-        self.words, self.sound = Words(), Sound()
-        self.words_alone, self.sound_alone = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, 1)
-        self.both = nn.Linear(2 * WIDTH, 1)
+        layers, before = [], 1
+        for at, (width, stride) in enumerate(zip(self.WIDTHS, self.STRIDES)):
+            layers += [nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
+            layers += [nn.Dropout2d(0.1)] if at in (1, 2) else []
+            before = width
+        self.body = nn.Sequential(*layers)
+        self.out = nn.Sequential(nn.Dropout(0.5), nn.Linear(2 * before * self.LEFT, 1))
 
-    def parts(self, words, sound):
-        """Logits of both together, of Moonshine's features alone, of the spectrogram alone, out of their hidden layers."""
-        return [
-            logit.squeeze(1)
-            for logit in (self.both(torch.cat([words, sound], dim=1)), self.words_alone(words), self.sound_alone(sound))
-        ]
+    def forward(self, bands):
+        hidden = self.body((bands - bands.mean(dim=1, keepdim=True)).unsqueeze(1) / 3)
+        mean = hidden.mean(dim=2)
+        deviation = ((hidden - mean.unsqueeze(2)) ** 2).mean(dim=2).clamp(min=1e-4).sqrt()
+        return self.out(torch.cat([mean, deviation], dim=1).flatten(1)).squeeze(1)
+
+
+class Voice(nn.Module):
+    """Logit of synthesis; higher is more likely synthetic. Each part is trained alone; `share` joins them."""
+
+    def __init__(self):
+        super().__init__()
+        self.words, self.sound, self.picture = Words(), Sound(), Picture()
+        self.words_alone, self.sound_alone = nn.Linear(WIDTH, 1), nn.Linear(WIDTH, 1)
+        self.register_buffer("share", torch.ones(3))
 
     def forward(self, features, bands):
-        return self.parts(self.words(features), self.sound(bands))[0]
+        parts = (self.words_alone(self.words(features)).squeeze(1), self.sound_alone(self.sound(bands)).squeeze(1), self.picture(bands))
+        return (torch.stack(parts, dim=1) * self.share).sum(dim=1)

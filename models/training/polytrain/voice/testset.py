@@ -115,7 +115,7 @@ def main():
             person, pair = f"{utterance.corpus}-{utterance.speaker}", f"{utterance.name}-{turn}"
             folder.add(wave, seed, name, "genuine", person, utterance.corpus, "", utterance.fold, pair)
             method = list(METHODS)[seed % len(METHODS)]
-            made = copy(wave, method, np.random.default_rng(seed))
+            made = copy(wave, METHODS[method], np.random.default_rng(seed))
             folder.add(made, seed, f"{utterance.corpus}-{name}", "manipulated", person, utterance.corpus, method,
                        utterance.fold, pair)
     kokoro = [corpora.Utterance("kokoro", clip.stem, "kokoro", "test", clip)
