@@ -22,7 +22,7 @@ use crate::polylips::calibration;
 /// A picture further from a step is none of its: pictures of 24 a second are 41.7 ms apart.
 const NEAR_NS: u64 = 22_000_000;
 /// Words may end this much after the last speech window.
-const AFTER_NS: u64 = 240_000_000;
+const AFTER_NS: u64 = 160_000_000;
 /// Steps that one call of the network takes at most: bounds memory.
 const MOST_STEPS: usize = 50;
 /// Share of an utterance in which a mouth must be seen for its lips to be read.

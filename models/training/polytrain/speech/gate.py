@@ -29,7 +29,8 @@ from .network import DELAY, LEAD, MARGIN, ROWS, STATE, Sound
 WINDOW = 100
 """Steps of a piece of somebody who says something else."""
 SYNC_STEPS, BEFORE, AFTER = 75, 2, 6
-"""The product judges lip-sync over the last 3 s of an utterance, which begins a little before its first word and ends after its last."""
+"""The product judges lip-sync over the last 3 s of an utterance. That begins a little before the first word and ends after the last; in babble
+somebody speaks all the time, and it is all that there is."""
 LEVELS = (None, 5, 0, -5, -10)
 LEAST_WORDS = 4
 """Of one or two words anybody's lips may make the network sure: no sentence of GRID is so short."""
@@ -66,14 +67,15 @@ class Networks:
         agreement = max(0.0, 1 - errors(alone, together) / max(len(alone), len(together), 1))
         return [certainty, agreement, len(alone)], together
 
-    def sync(self, clip, wave):
-        """Confidence that lips and sound fit, over the last of the sentence; as polygraph-core has it."""
+    def sync(self, clip, wave, babble):
+        """Confidence that lips and sound fit, over the last of the utterance; as polygraph-core has it."""
         heard = type("Heard", (), {"sound": wave})
         seen = self.mouth.run(None, {"mouths": clip.mouths[None].astype(np.float32)})[0][0]
         sound = lips_data.sound(heard, 0, len(clip.mouths))[None].astype(np.float32)
         alike = calibrate.rows(seen, self.ear.run(None, {"sound": sound})[0][0], 0, SYNC_STEPS)
         first, last = (sample // data.STEP for sample in clip.span)
-        part = alike[max(last + AFTER - SYNC_STEPS, first - BEFORE, 0) : last + AFTER]
+        begin, end = (0, len(alike)) if babble else (max(first - BEFORE, 0), last + AFTER)
+        part = alike[max(end - SYNC_STEPS, begin) : end]
         means = np.nanmean(part, 0)
         return float((means.max() - np.median(means)) / np.nanstd(part))
 
@@ -127,7 +129,7 @@ def rows_of(networks, clips, others, noise, rng):
                 heard = (wave + babble / data.loudness(babble) * data.loudness(wave[slice(*clip.span)]) * 10 ** (-level / 20)).astype(np.float32)
             given, said = networks.read(clip.mouths, clip.seen, heard)
             helps = targets is not None and errors(said, targets) <= 2
-            rows.append((given + [networks.sync(clip, heard), snr_db(heard)], helps, corpus, level))
+            rows.append((given + [networks.sync(clip, heard, level is not None), snr_db(heard)], helps, corpus, level))
     for at, clip in enumerate(clips):
         add(clip, clip.sound, "own", LEVELS, clip.targets)
         other = clips[(at + 13) % len(clips)].sound
