@@ -38,8 +38,10 @@ pub struct LipGate {
     pub agreement: f32,
     /// Added to both.
     pub offset: f32,
-    /// Under this probability lips have no say.
+    /// Under this probability lips have no say, where speech stands out over the noise by 5 dB or less.
     pub least: f32,
+    /// The same for 15 dB or more; on a line between.
+    pub least_calm: f32,
     /// Confidence in lip-sync under which they have none either, where speech stands out over the noise by 15 dB or more.
     pub least_sync: f32,
     /// By how much less that may be for each dB less, down to 5.
@@ -59,10 +61,20 @@ impl LipReading {
             return Err("lip_reading: a lexicon has words, and each word letters".into());
         }
         let Some(gate) = &self.gate else { return Ok(()) };
-        let LipGate { certainty, agreement, offset, least, least_sync, sync_per_db, lips_weight, heard_weight, .. } =
-            *gate;
+        let LipGate {
+            certainty,
+            agreement,
+            offset,
+            least,
+            least_calm,
+            least_sync,
+            sync_per_db,
+            lips_weight,
+            heard_weight,
+            ..
+        } = *gate;
         let weights = [least_sync, sync_per_db, lips_weight, heard_weight];
-        let finite = [certainty, agreement, offset, least].iter().all(|number| number.is_finite());
+        let finite = [certainty, agreement, offset, least, least_calm].iter().all(|number| number.is_finite());
         if !finite || weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0) {
             return Err("lip_reading: a gate has finite numbers, and weights are none under 0".into());
         }

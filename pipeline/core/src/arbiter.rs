@@ -46,8 +46,10 @@ pub struct Gate {
     pub agreement: f32,
     /// Added to both.
     pub offset: f32,
-    /// Under this probability the lips have no say; over 1 they never have.
+    /// Under this probability the lips have no say in the worst noise; over 1 they never have.
     pub least: f32,
+    /// The same where speech stands out by 15 dB or more, and what is heard is worth the most; on a line between.
+    pub least_calm: f32,
     /// Confidence in lip-sync under which they have none either, where speech stands out by 15 dB or more.
     pub least_sync: f32,
     /// By how much less that may be for each dB less, down to 5.
@@ -56,8 +58,15 @@ pub struct Gate {
 
 impl Gate {
     /// The gate that never opens.
-    pub const SHUT: Self =
-        Self { certainty: 0.0, agreement: 0.0, offset: -9.0, least: 2.0, least_sync: 0.0, sync_per_db: 0.0 };
+    pub const SHUT: Self = Self {
+        certainty: 0.0,
+        agreement: 0.0,
+        offset: -9.0,
+        least: 2.0,
+        least_calm: 2.0,
+        least_sync: 0.0,
+        sync_per_db: 0.0,
+    };
 
     /// Probability that what the lips read is right.
     pub fn p(&self, evidence: &Evidence) -> f32 {
@@ -65,12 +74,22 @@ impl Gate {
         1.0 / (1.0 + (-sum).exp())
     }
 
+    /// Whether it is as probable as it must be at such noise.
+    pub fn sure(&self, evidence: &Evidence) -> bool {
+        let noise = noise_db(evidence) / (NOISY_DB.end() - NOISY_DB.start());
+        self.p(evidence) >= self.least_calm + noise * (self.least - self.least_calm)
+    }
+
     /// Whether lips and sound fit as well as they must at such noise.
     pub fn synced(&self, evidence: &Evidence) -> bool {
-        let (noisiest, calm) = (*NOISY_DB.start(), *NOISY_DB.end());
-        let snr = evidence.snr_db.unwrap_or(calm).clamp(noisiest, calm);
-        evidence.sync >= self.least_sync - self.sync_per_db * (calm - snr)
+        evidence.sync >= self.least_sync - self.sync_per_db * noise_db(evidence)
     }
+}
+
+/// By how much speech stands out less than it does where all is calm, in dB.
+fn noise_db(evidence: &Evidence) -> f32 {
+    let (noisiest, calm) = (*NOISY_DB.start(), *NOISY_DB.end());
+    calm - evidence.snr_db.unwrap_or(calm).clamp(noisiest, calm)
 }
 
 /// How hypotheses are joined: the weights of logarithms of probabilities beside that of the network which sees and hears.
@@ -255,9 +274,12 @@ mod tests {
     #[test]
     fn a_shut_gate_never_opens() {
         let best = Evidence { certainty: 1.0, agreement: 1.0, sync: 50.0, activity: 1.0, seen: 1.0, snr_db: None };
-        assert!(Gate::SHUT.p(&best) < Gate::SHUT.least);
-        let open = Gate { certainty: 20.0, offset: -15.0, least: 0.5, ..Gate::SHUT };
-        assert!(open.p(&best) > 0.9 && open.p(&Evidence::default()) < 0.1);
+        assert!(!Gate::SHUT.sure(&best));
+        let open = Gate { certainty: 20.0, offset: -15.0, least: 0.5, least_calm: 0.9, ..Gate::SHUT };
+        assert!(open.sure(&best) && !open.sure(&Evidence::default()));
+        // What is right by three in four is enough in noise only.
+        let fair = |snr_db| Evidence { certainty: 0.805, snr_db, ..Evidence::default() };
+        assert!(open.sure(&fair(Some(0.0))) && !open.sure(&fair(Some(20.0))) && !open.sure(&fair(None)));
     }
 
     #[test]

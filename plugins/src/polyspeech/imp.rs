@@ -38,7 +38,7 @@ impl Default for Settings {
         Self {
             partial_interval: 500,
             window: 4_000,
-            min_pause: 600,
+            min_pause: 520,
             max_utterance: 15_000,
             max_lag: 5_000,
             lip_reading: true,

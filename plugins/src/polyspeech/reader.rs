@@ -324,7 +324,7 @@ impl LipReader {
             LipsWhy::NoMouth
         } else if still {
             LipsWhy::StillMouth
-        } else if told.weight < gate.least || count < self.gate.map_or(0, |gate| gate.least_words) {
+        } else if !gate.sure(&evidence) || count < self.gate.map_or(0, |gate| gate.least_words) {
             LipsWhy::Unsure
         } else if !gate.synced(&evidence) {
             LipsWhy::Unsynced
@@ -403,6 +403,6 @@ fn sound_of(job: &Job, span: Span, first: i64, count: usize, [before, after]: [u
 }
 
 fn gate(known: LipGate) -> Gate {
-    let LipGate { certainty, agreement, offset, least, least_sync, sync_per_db, .. } = known;
-    Gate { certainty, agreement, offset, least, least_sync, sync_per_db }
+    let LipGate { certainty, agreement, offset, least, least_calm, least_sync, sync_per_db, .. } = known;
+    Gate { certainty, agreement, offset, least, least_calm, least_sync, sync_per_db }
 }

@@ -4,8 +4,9 @@ say something else, and against position 8 with another clip's sound. All as `po
 
 What is read: a clip counts as helped where at most a third of the network's words are wrong, for Moonshine has more than half of
 GRID's wrong even without noise. Logistic regression on how sure the network is of what lips alone say, and how far that agrees with what
-lips and sound say together, against people who say something else; the threshold is the larger of even odds of 1 to e and the point that one
-in a hundred of their pieces exceeds.
+lips and sound say together, against people who say something else. In the worst noise, where what is heard is worth little, the threshold is
+the larger of odds of e to 1 and the point that one in a hundred of their pieces exceeds; where all is calm it lies half of the way, in logits,
+from the highest of them to the median of those helped.
 
 Whether it fits the sound: logistic regression of the confidence in lip-sync and of noise, of clips with their own sound against clips with
 another's, of those levels at which the two can be told apart. The card has the line on which one's own is 1 to e. A still mouth never has a say."""
@@ -149,13 +150,16 @@ def gate_of(rows):
     read, offset = fit(given[taught, :2], helps[taught])
     logits = given[:, :2] @ read + offset
     least = max(LEAST, float(np.quantile(logits[others], 0.99)))
+    calm = max(least, float(logits[others].max() + np.median(logits[own])) / 2)
+    odds = lambda logit: 1 / (1 + np.exp(-logit))
     noise = np.clip(NOISY_DB[1] - given[:, 4], 0, NOISY_DB[1] - NOISY_DB[0])
     taught = own | (enough & told & (corpus == "another's sound"))
     (sync, quiet), at = fit(np.c_[given[:, 3], noise][taught], helps[taught])
     gate = {
-        "certainty": read[0], "agreement": read[1], "offset": offset, "least": 1 / (1 + np.exp(-least)), "least_sync": (-1 - at) / sync, "sync_per_db": quiet / sync,
+        "certainty": read[0], "agreement": read[1], "offset": offset, "least": odds(least), "least_calm": odds(calm), "least_sync": (-1 - at) / sync, "sync_per_db": quiet / sync,
     }
-    is_open = enough & (logits >= least) & (given[:, 3] >= gate["least_sync"] - gate["sync_per_db"] * noise)
+    needed = gate["least_calm"] + noise / (NOISY_DB[1] - NOISY_DB[0]) * (gate["least"] - gate["least_calm"])
+    is_open = enough & (odds(logits) >= needed) & (given[:, 3] >= gate["least_sync"] - gate["sync_per_db"] * noise)
     seen = {}
     for (_, _, name, level), enough_words, good, is_open in zip(rows, enough, helps, is_open):
         one = seen.setdefault(f"{name}, {'clean' if level is None else f'{level} dB'}", {"clips": 0, "with_words": 0, "helped": 0, "open": 0, "open_not_helped": 0})

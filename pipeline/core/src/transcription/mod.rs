@@ -64,7 +64,7 @@ impl Default for Settings {
         Self {
             partial_interval_ns: 500 * MS,
             window_ns: 4_000 * MS,
-            min_pause_ns: 600 * MS,
+            min_pause_ns: 520 * MS,
             max_utterance_ns: 15_000 * MS,
             pre_roll_ns: 256 * MS,
             guard: guard::Limits::default(),
