@@ -42,13 +42,14 @@ CORPORA = {
 
 
 def measured(figures, about):
-    """`figures`: [{measure, value, low, high, unit, data}] of `polygraph eval`."""
+    """`figures`: [{measure, value, low, high, unit, data, clips, persons}] of `polygraph eval`; persons where they are counted."""
     blocks = []
     for one in figures:
+        persons = f", {one['persons']} persons" if "persons" in one else ""
         bounds = "".join(f"{side} = {one[side]:.3f}\n" for side in ("low", "high") if one.get(side) is not None)
         blocks.append(
             f'[[quality.measured]]\nmeasure = "{one["measure"]}"\nvalue = {one["value"]:.3f}\n{bounds}unit = "{one["unit"]}"\n'
-            f'data = "{CORPORA.get(one["data"], one["data"])} ({one["clips"]} clips, {one["persons"]} persons)"\ndate = "{about["date"][:10]}"\ncommit = "{about["commit"]}"\n'
+            f'data = "{CORPORA.get(one["data"], one["data"])} ({one["clips"]} clips{persons})"\ndate = "{about["date"][:10]}"\ncommit = "{about["commit"]}"\n'
         )
     return "\n".join(blocks)
 
