@@ -117,7 +117,7 @@ def main():
         try:
             address, camera = f"http://127.0.0.1:{port}", server.stdout.readline().split()[1]
             wait_for(address)
-            body = json.dumps({"id": "talk", "lip_reading": args.lip_reading, "uri": f"rtsp://127.0.0.1:{camera}/live"}).encode()
+            body = json.dumps({"id": "talk", "uri": f"rtsp://127.0.0.1:{camera}/live"}).encode()
             urllib.request.urlopen(urllib.request.Request(f"{address}/api/v1/streams", body, {"Content-Type": "application/json"}))
             events = list(follow(address, "talk", len(sentences) * CLIP_S - 2))
         finally:
