@@ -13,13 +13,12 @@ its card, until every card in sight has its picture, the share of time in which 
 import argparse
 import pathlib
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
-import urllib.request
 
 from playwright.sync_api import sync_playwright
+from service import free_port, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WINDOWS = {"desk": (1280, 900), "phone": (390, 844)}
@@ -41,20 +40,6 @@ def configuration(folder, port, streams):
     stream = '[[streams]]\nid = "camera-{:02}"\nuri = "file://' + str(film) + '"\nloop = true\n' + off
     head = f'[http]\nlisten = "127.0.0.1:{port}"\n[store]\nfolder = "{folder}/state"\n[allow]\nfolders = ["{folder}"]\n'
     (folder / "polygraph.toml").write_text(head + "".join(stream.format(number) for number in range(streams)))
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_for(address):
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/healthz")
-            return
-        except OSError:
-            time.sleep(0.1)
 
 
 def look(browser, address, name, streams, seconds):

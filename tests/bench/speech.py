@@ -14,31 +14,18 @@ the last word's end to the final: medians and what 95 % are under.
 import argparse
 import json
 import pathlib
-import socket
 import subprocess
 import tempfile
 import time
 import urllib.request
+
+from service import free_port, wait_for
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 RELEASE = ROOT / "target" / "release"
 CLIP_S = 3.0
 QUICKEST_S = 0.05
 """What the quickest frame event takes from its picture's arrival, at the least."""
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
-
-
-def wait_for(address):
-    while True:
-        try:
-            urllib.request.urlopen(f"{address}/healthz")
-            return
-        except OSError:
-            time.sleep(0.1)
 
 
 def film(clips, rounds, to):
