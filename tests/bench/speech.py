@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """How soon the words of one live stream come, with everything on at its default rates.
 
-    python3 tests/bench/speech.py FOLDER [--rounds 2]
+    python3 tests/bench/speech.py FOLDER [--rounds 2] [--lip-reading]
 
 FOLDER holds clips of GRID (*.mpg) with their alignments (*.align): a face that says a sentence in each three seconds. They are shown one
 after the other by an RTSP server, at the pace of a camera, to a service that tells its events over SSE. Sentences begin and end where
@@ -87,6 +87,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--lip-reading", action="store_true", help="with words read from lips, too")
     args = parser.parse_args()
     clips = sorted(clip for clip in args.folder.glob("*.mpg") if clip.with_suffix(".align").exists())
     with tempfile.TemporaryDirectory() as name:
@@ -104,7 +105,8 @@ def main():
         try:
             address, camera = f"http://127.0.0.1:{port}", server.stdout.readline().split()[1]
             wait_for(address)
-            body = json.dumps({"id": "talk", "uri": f"rtsp://127.0.0.1:{camera}/live"}).encode()
+            stream = {"id": "talk", "uri": f"rtsp://127.0.0.1:{camera}/live", "lip_reading": args.lip_reading}
+            body = json.dumps(stream).encode()
             urllib.request.urlopen(urllib.request.Request(f"{address}/api/v1/streams", body, {"Content-Type": "application/json"}))
             events = list(follow(address, "talk", len(sentences) * CLIP_S - 2))
         finally:

@@ -18,13 +18,15 @@ struct Stream {
     words: u32,
     p: f32,
     jobs: Vec<(JobKind, usize)>,
+    /// Stretches that were listened to for a final, ahead or not.
+    read: usize,
     told: Vec<Transcript>,
 }
 
 impl Stream {
     fn new(settings: Settings) -> Self {
         let transcriber = Transcriber::new(settings);
-        Self { transcriber, now: 0, windows: 0, words: 0, p: 0.9, jobs: vec![], told: vec![] }
+        Self { transcriber, now: 0, windows: 0, words: 0, p: 0.9, jobs: vec![], read: 0, told: vec![] }
     }
 
     fn play(&mut self, windows: u64, speech: bool) -> &mut Self {
@@ -55,7 +57,11 @@ impl Stream {
     fn work(&mut self) {
         while let Some(job) = self.transcriber.poll() {
             self.jobs.push((job.kind, job.wave.len()));
-            let hypothesis = self.hear(&job);
+            let hypothesis = match &job.known {
+                Some(known) => known.clone(),
+                None => self.hear(&job),
+            };
+            self.read += usize::from(job.known.is_none() && job.kind != JobKind::Partial);
             self.told.extend(self.transcriber.answer(job, hypothesis));
         }
     }
@@ -111,6 +117,23 @@ fn a_partial_left_out_under_load_loses_nothing_of_the_final() {
     }
     stream.finish();
     assert_eq!(stream.jobs, [(JobKind::Final, 300 * 512)]);
+}
+
+#[test]
+fn what_is_read_ahead_is_the_final_unless_speech_goes_on() {
+    let play = |ahead| {
+        let mut stream = Stream::new(Settings { ahead, partial_interval_ns: 0, ..Settings::default() });
+        // A breath that is too short to read in, one in which it is read for nothing, and the end.
+        stream.play(60, true).play(6, false).play(60, true).play(12, false).play(60, true).play(40, false);
+        stream
+    };
+    let (waiting, ahead) = (play(false), play(true));
+    assert_eq!(waiting.told, ahead.told, "the same is told");
+    assert_eq!(ahead.finals()[0].text, text(0..18));
+    let kinds: Vec<_> = ahead.jobs.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, [JobKind::Ahead, JobKind::Ahead, JobKind::Final]);
+    assert_eq!(ahead.jobs[1].1, ahead.jobs[2].1, "of the very same sound");
+    assert_eq!((waiting.read, ahead.read), (1, 2), "the final itself is not listened to again");
 }
 
 #[test]

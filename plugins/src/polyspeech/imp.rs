@@ -38,7 +38,7 @@ impl Default for Settings {
         Self {
             partial_interval: 500,
             window: 4_000,
-            min_pause: 520,
+            min_pause: 600,
             max_utterance: 15_000,
             max_lag: 5_000,
             lip_reading: true,
@@ -49,14 +49,15 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The policy of the transcriber.
-    pub(super) fn policy(&self) -> transcription::Settings {
+    /// The policy of the transcriber. Where the stream is live, somebody waits for its finals.
+    pub(super) fn policy(&self, live: bool) -> transcription::Settings {
         let ns = |ms: u32| u64::from(ms) * 1_000_000;
         transcription::Settings {
             partial_interval_ns: ns(self.partial_interval),
             window_ns: ns(self.window),
             min_pause_ns: ns(self.min_pause),
             max_utterance_ns: ns(self.max_utterance),
+            ahead: live,
             ..transcription::Settings::default()
         }
     }
@@ -332,10 +333,11 @@ impl ElementImpl for PolySpeech {
             let settings = lock(&self.settings).clone();
             let looks = settings.lip_reading && self.obj().static_pad("lips").is_some();
             let eyes = looks.then_some(settings.compare);
-            let listener = Listener::load(settings.provider.into(), settings.policy(), eyes).map_err(|error| {
-                gst::element_imp_error!(self, gst::LibraryError::Init, ["speech recognition: {error}"]);
-                gst::StateChangeError
-            })?;
+            let listener =
+                Listener::load(settings.provider.into(), settings.policy(self.is_live()), eyes).map_err(|error| {
+                    gst::element_imp_error!(self, gst::LibraryError::Init, ["speech recognition: {error}"]);
+                    gst::StateChangeError
+                })?;
             *lock(&self.counts) = Counts::default();
             self.lips.open();
             *lock(&self.task) = Some(Task::new(listener));

@@ -189,14 +189,27 @@ impl Listener {
                 }
             }
         };
-        if job.kind == JobKind::Partial && busy {
+        if job.kind != JobKind::Final && busy {
             self.accounting.skipped("busy");
             return Some(Ok(None));
         }
         Some(self.recognise(job, lips, live))
     }
 
-    fn recognise(&mut self, job: Job, lips: &Lips, live: bool) -> Result<Option<Transcript>, Error> {
+    fn recognise(&mut self, mut job: Job, lips: &Lips, live: bool) -> Result<Option<Transcript>, Error> {
+        let hypothesis = match job.known.take() {
+            Some(known) => known,
+            None => match self.hypothesis(&job)? {
+                Some(hypothesis) => hypothesis,
+                None => return Ok(None),
+            },
+        };
+        let transcript = self.answer(job, hypothesis, lips, live)?;
+        Ok(transcript.map(|transcript| Transcript { networks: self.networks(&transcript), ..transcript }))
+    }
+
+    /// What is heard in a job's sound; nothing when no session is free, which costs all but a final no more than their turn.
+    fn hypothesis(&mut self, job: &Job) -> Result<Option<Hypothesis>, Error> {
         let tries = if job.kind == JobKind::Final { TRIES } else { 1 };
         let mut heard = Err(None);
         for _ in 0..tries {
@@ -205,25 +218,24 @@ impl Listener {
                 break;
             }
         }
-        let hypothesis = match heard {
+        match heard {
             Ok(heard) => {
                 self.accounting.analysed();
                 let token =
                     |token: polygraph_models::moonshine::Token| Token { id: token.id, text: token.text, p: token.p };
-                Hypothesis { tokens: heard.tokens.into_iter().map(token).collect(), complete: heard.complete }
+                let tokens = heard.tokens.into_iter().map(token).collect();
+                Ok(Some(Hypothesis { tokens, complete: heard.complete }))
             }
-            Err(None | Some(Error::Busy { .. })) if job.kind == JobKind::Partial => {
+            Err(None | Some(Error::Busy { .. })) if job.kind != JobKind::Final => {
                 self.accounting.skipped("busy");
-                return Ok(None);
+                Ok(None)
             }
             Err(None | Some(Error::Busy { .. })) => {
                 self.accounting.late();
-                Hypothesis::default()
+                Ok(Some(Hypothesis::default()))
             }
-            Err(Some(error)) => return Err(error),
-        };
-        let transcript = self.answer(job, hypothesis, lips, live)?;
-        Ok(transcript.map(|transcript| Transcript { networks: self.networks(&transcript), ..transcript }))
+            Err(Some(error)) => Err(error),
+        }
     }
 
     /// The transcript of what was heard, and of what the lips say where there are any.
@@ -234,7 +246,7 @@ impl Listener {
         lips: &Lips,
         live: bool,
     ) -> Result<Option<Transcript>, Error> {
-        let Some(eyes) = self.eyes.as_mut().filter(|_| lips.any()) else {
+        let Some(eyes) = self.eyes.as_mut().filter(|_| lips.any() && job.kind != JobKind::Ahead) else {
             return Ok(self.transcriber.answer(job, hypothesis));
         };
         let is_final = job.kind == JobKind::Final;

@@ -187,7 +187,9 @@ impl LipReader {
         let heard = job.heard.start_ns as i64 + job.heard.samples.len() as i64 * SAMPLE_NS + shift_ns;
         let delay = self.delay as i64;
         let read = match job.kind {
-            JobKind::Final => (running(utterance.speech_end_ns() + AFTER_NS)).div_euclid(step) + 1 + delay,
+            JobKind::Final | JobKind::Ahead => {
+                (running(utterance.speech_end_ns() + AFTER_NS)).div_euclid(step) + 1 + delay
+            }
             JobKind::Partial => {
                 let seen = i64::try_from(seen_ns / STEP_NS).unwrap_or(i64::MAX) - MARGIN as i64;
                 heard.div_euclid(step).min(seen)

@@ -66,7 +66,7 @@ impl PolySpeech {
         };
         // Taken out: nothing is locked while it works and pushes.
         let Some(mut task) = lock(&self.task).take() else { return self.rest() };
-        task.listener.set_settings(lock(&self.settings).policy());
+        task.listener.set_settings(lock(&self.settings).policy(self.is_live()));
         let result = match item {
             Item::Sound(buffer) => self.hear(&mut task, &buffer),
             Item::Event(event) => self.pass(&mut task, event),

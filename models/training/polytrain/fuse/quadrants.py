@@ -45,7 +45,7 @@ def segments(people, person, pair, kinds, chance):
     seconds = len(true) / FPS
     waves = {0: sound(pair, seconds), 1: other_sound(people, person, pair, chance, seconds)}
     method = sorted(copies.METHODS)[chance.integers(len(copies.METHODS))]
-    built = {other: copies.copy(wave, method, chance) for other, wave in waves.items()}
+    built = {other: copies.copy(wave, copies.METHODS[method], chance) for other, wave in waves.items()}
     for cell in CELLS:
         picture, voice, other = cell
         yield cell, fake if picture else true, (built if voice else waves)[other]

@@ -88,9 +88,9 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-np.clip(x, -50, 50)))
 
 
-def platt(score, truth):
-    """Scale and offset; both classes weigh the same."""
-    weight = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum())
+def platt(score, truth, alike):
+    """Scale and offset. `alike`: both classes weigh the same, however many there are of each."""
+    weight = np.where(truth, 0.5 / truth.sum(), 0.5 / (~truth).sum()) if alike else 1 / len(truth)
 
     def loss(x):
         p = np.clip(sigmoid(x[0] * score + x[1]), 1e-7, 1 - 1e-7)
@@ -127,7 +127,7 @@ def added(embedding, label, between, rng):
         scores.append(ratio(between, embedding[examples].mean(0), EXAMPLES, embedding[np.concatenate([rest, others])]))
         truths.append(np.concatenate([np.ones(len(rest), bool), np.zeros(len(others), bool)]))
     score, truth = np.concatenate(scores), np.concatenate(truths)
-    scale, offset = platt(score, truth)
+    scale, offset = platt(score, truth, alike=True)
     p = sigmoid(scale * score + offset)
     least = float(np.quantile(p[~truth], 1 - FALSE_ALARMS))
     return {"scale": scale, "offset": offset, "least": least, "found": float((p[truth] >= least).mean())}
@@ -150,7 +150,7 @@ def calibrated(out, label, rng):
     p = functional.softmax(torch.tensor(groups * scale), 1).numpy()
     best = p.argmax(1)
     least, coverage = threshold(p.max(1), best == truth, PRECISION)
-    place_scale, place_offset = platt(indoor, INDOOR[label])
+    place_scale, place_offset = platt(indoor, INDOOR[label], alike=False)
     side = sigmoid(place_scale * indoor + place_offset)
     place_least, place_coverage = threshold(np.maximum(side, 1 - side), (side >= 0.5) == INDOOR[label], PLACE_PRECISION)
     return {

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-TABLE = Path(__file__).resolve().parents[2] / "folds" / "scenes.tsv"
+FOLDS = Path(__file__).resolve().parents[2] / "folds"
 NONE = "none"
 
-with TABLE.open() as file:
+with (FOLDS / "scenes.tsv").open() as file:
     ROWS = list(csv.DictReader(file, delimiter="\t"))
 
 CLASSES = [row["class"] for row in ROWS]

@@ -55,6 +55,9 @@ pub struct Settings {
     pub max_utterance_ns: u64,
     /// Sound that is kept from before the first speech window.
     pub pre_roll_ns: u64,
+    /// Read what may be the final while the pause is waited out, so that it is told as soon as the pause is long enough: worth
+    /// its cost where somebody waits.
+    pub ahead: bool,
     /// What the guards demand.
     pub guard: guard::Limits,
 }
@@ -64,9 +67,10 @@ impl Default for Settings {
         Self {
             partial_interval_ns: 500 * MS,
             window_ns: 4_000 * MS,
-            min_pause_ns: 520 * MS,
+            min_pause_ns: 600 * MS,
             max_utterance_ns: 15_000 * MS,
             pre_roll_ns: 256 * MS,
+            ahead: false,
             guard: guard::Limits::default(),
         }
     }

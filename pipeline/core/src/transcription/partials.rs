@@ -11,6 +11,9 @@ use super::activity::Utterance;
 use super::words::{Spoken, bare, share_out};
 use crate::results::PtsRange;
 
+/// Speech that the first partial waits for at most: it is what people wait for, and the moment it costs is one in which little is said.
+const FIRST_NS: u64 = 420_000_000;
+
 /// Committed words whose sound stays in the window, to be repeated by the recogniser.
 const REPEATED: usize = 2;
 
@@ -56,9 +59,9 @@ impl Partials {
         let Some(last) = utterance.windows.last() else { return false };
         let window = last.pts.end_ns.saturating_sub(last.pts.start_ns);
         let next = last.pts.end_ns + window;
-        settings.partial_interval_ns > 0
-            && utterance.speaking()
-            && next.saturating_sub(self.last_ns) > settings.partial_interval_ns
+        let first = self.committed.is_empty() && self.tail.is_empty();
+        let interval = settings.partial_interval_ns.min(if first { FIRST_NS } else { u64::MAX });
+        interval > 0 && utterance.speaking() && next.saturating_sub(self.last_ns) > interval
     }
 
     /// Slides the window so that it ends at `now_ns`: returns the sound to listen to and the tokens to repeat.

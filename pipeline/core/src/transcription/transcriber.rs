@@ -23,6 +23,8 @@ const SLACK_NS: u64 = 1_000_000_000;
 pub enum JobKind {
     /// A revision that others will follow; may be left out under load.
     Partial,
+    /// What will be the final if the pause that goes on ends the utterance: nothing is told of it yet. May be left out under load.
+    Ahead,
     /// The last word on an utterance.
     Final,
 }
@@ -36,6 +38,8 @@ pub struct Job {
     pub wave: Vec<f32>,
     /// Tokens already settled for the start of this sound.
     pub prefix: Vec<u32>,
+    /// Of a final that was read ahead: what was heard in the very same sound.
+    pub known: Option<Hypothesis>,
     /// All that was heard from shortly before the utterance until now, for who listens with lips in view.
     pub heard: Stretch,
     utterance: Utterance,
@@ -78,6 +82,14 @@ impl Progress {
     }
 }
 
+/// A final that is read before anybody knows whether it is one.
+#[derive(Clone, Debug)]
+struct Ahead {
+    span: PtsRange,
+    /// Once it is answered.
+    heard: Option<Hypothesis>,
+}
+
 /// The state machine of streaming recognition. Times are PTS in nanoseconds.
 #[derive(Debug)]
 pub struct Transcriber {
@@ -85,6 +97,7 @@ pub struct Transcriber {
     sound: Sound,
     segmenter: Segmenter,
     progress: Option<Progress>,
+    ahead: Option<Ahead>,
     ended: VecDeque<Job>,
     utterances: u64,
 }
@@ -97,6 +110,7 @@ impl Transcriber {
             sound: Sound::default(),
             segmenter: Segmenter::default(),
             progress: None,
+            ahead: None,
             ended: VecDeque::new(),
             utterances: 0,
         }
@@ -155,20 +169,34 @@ impl Transcriber {
         self.sound.clear();
         self.segmenter = Segmenter::default();
         self.progress = None;
+        self.ahead = None;
         self.ended.clear();
     }
 
     fn end(&mut self, ended: Option<Utterance>) {
         let Some(utterance) = ended else { return };
         let progress = self.progress.take().unwrap_or_else(|| Progress::of(&utterance));
+        let ahead = self.ahead.take();
         // Too little speech and nothing said of it: nothing to take back either.
         if guard::heard(&utterance, &self.settings.guard).is_err() && progress.told.is_none() {
             return;
         }
+        let span = self.whole(&utterance);
+        let known = ahead.filter(|ahead| ahead.span == span).and_then(|ahead| ahead.heard);
+        let job = self.whole_job(JobKind::Final, span, utterance, progress);
+        self.ended.push_back(Job { known, ..job });
+    }
+
+    /// The sound of an utterance that ends where its speech does.
+    fn whole(&self, utterance: &Utterance) -> PtsRange {
         let end_ns = utterance.heard_ns().min(utterance.speech_end_ns() + self.settings.pre_roll_ns);
-        let wave = self.sound.between(utterance.start_ns, end_ns).to_vec();
+        PtsRange { start_ns: utterance.start_ns, end_ns }
+    }
+
+    fn whole_job(&self, kind: JobKind, span: PtsRange, utterance: Utterance, progress: Progress) -> Job {
+        let wave = self.sound.between(span.start_ns, span.end_ns).to_vec();
         let heard = self.heard(&utterance);
-        self.ended.push_back(Job { kind: JobKind::Final, wave, prefix: Vec::new(), heard, utterance, progress });
+        Job { kind, wave, prefix: Vec::new(), known: None, heard, utterance, progress }
     }
 
     fn heard(&self, utterance: &Utterance) -> Stretch {
@@ -177,7 +205,23 @@ impl Transcriber {
 
     /// The next stretch of sound to transcribe, if any. Ask until there is none after each speech window.
     pub fn poll(&mut self) -> Option<Job> {
-        self.ended.pop_front().or_else(|| self.partial_job())
+        self.ended.pop_front().or_else(|| self.ahead_job()).or_else(|| self.partial_job())
+    }
+
+    /// The final, as soon as all of its sound is there: the rest of the pause is long enough to read it in. Speech that goes on
+    /// makes it worthless, so it is read once a pause.
+    fn ahead_job(&mut self) -> Option<Job> {
+        let utterance = self.segmenter.open().filter(|open| self.settings.ahead && !open.speaking())?;
+        let span = self.whole(utterance);
+        let there = utterance.heard_ns() >= utterance.speech_end_ns() + self.settings.pre_roll_ns;
+        let begun = self.ahead.as_ref().is_some_and(|ahead| ahead.span == span);
+        if !there || begun || guard::heard(utterance, &self.settings.guard).is_err() {
+            return None;
+        }
+        let progress = self.progress.clone().unwrap_or_else(|| Progress::of(utterance));
+        let job = self.whole_job(JobKind::Ahead, span, utterance.clone(), progress);
+        self.ahead = Some(Ahead { span, heard: None });
+        Some(job)
     }
 
     fn partial_job(&mut self) -> Option<Job> {
@@ -190,11 +234,11 @@ impl Transcriber {
         let wave = self.sound.between(window.start_ns, window.end_ns).to_vec();
         let (utterance, progress) = (utterance.clone(), progress.clone());
         let heard = self.heard(&utterance);
-        Some(Job { kind: JobKind::Partial, wave, prefix, heard, utterance, progress })
+        Some(Job { kind: JobKind::Partial, wave, prefix, known: None, heard, utterance, progress })
     }
 
     /// Takes the recogniser's answer. Nothing comes of it when the guards refuse it, unless there are partials to
-    /// take back: then an empty final. `networks` of the transcript is empty.
+    /// take back: then an empty final; and nothing yet when it was read ahead. `networks` of the transcript is empty.
     pub fn answer(&mut self, job: Job, hypothesis: Hypothesis) -> Option<Transcript> {
         self.answer_read(job, hypothesis, |_, _| None)
     }
@@ -208,6 +252,14 @@ impl Transcriber {
         read: impl FnOnce(&Job, &[Word]) -> Option<Read>,
     ) -> Option<Transcript> {
         let Job { kind, utterance, .. } = &job;
+        if *kind == JobKind::Ahead {
+            let span = self.whole(utterance);
+            self.ahead
+                .iter_mut()
+                .filter(|ahead| ahead.span == span)
+                .for_each(|ahead| ahead.heard = Some(hypothesis.clone()));
+            return None;
+        }
         let mut progress = job.progress.clone();
         let spoken = guard::cut_repeats(words(&hypothesis.tokens));
         // All that was heard is believed or not, also where a part of it is told.
@@ -218,7 +270,7 @@ impl Transcriber {
                 let told = progress.partials.told().map(|timed| (timed.word.clone(), timed.pts)).collect();
                 (told, self.believes(&all, utterance), utterance.heard_ns())
             }
-            JobKind::Final => {
+            JobKind::Final | JobKind::Ahead => {
                 let believed = self.believes(&spoken, utterance);
                 (spread(spoken, utterance), believed, utterance.speech_end_ns())
             }

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use polygraph_core::{
     incident::RULE,
     record::{Evidence, EvidenceKind, EvidenceState, Incident, Severity},
-    report::{Clock, Report, Verdict},
+    report::{Clock, Report, Track, Verdict},
     results::Part,
 };
 
@@ -39,11 +39,14 @@ pub fn lead(title: &str, summary: &Summary, report: &Report) -> String {
         let faces: std::collections::BTreeSet<_> =
             report.incidents().iter().filter(|incident| incident.rule == RULE).map(|incident| incident.track).collect();
         let whose = if faces.len() == 1 { "one face".to_owned() } else { format!("{} faces", faces.len()) };
-        (
-            "found",
-            "Signs of manipulation found",
-            format!("in {whose}. Look at the moments below before you conclude anything."),
-        )
+        let marked =
+            |track: &Track| track.manipulation.as_ref().is_some_and(|judged| judged.verdict == Verdict::SignsFound);
+        // Faces that the table below marks, and no incident is about.
+        let brief = report.tracks().filter(|track| marked(track) && !faces.contains(&Some(track.track))).count();
+        let brief =
+            if brief > 0 { format!(", and too briefly for an incident in {brief} more") } else { String::new() };
+        let more = format!("in {whose}{brief}. Look at the moments below before you conclude anything.");
+        ("found", "Signs of manipulation found", more)
     } else if judged(Verdict::SignsFound) {
         ("thin", "Signs of manipulation in single pictures", "too brief to be an incident.".to_owned())
     } else if judged(Verdict::NoneFound) {
