@@ -10,7 +10,14 @@ On a clip of 720p25 it measures, interleaved and on one core, CPU seconds (user 
     scenes    the same with shot boundaries and scene labels
     text      the same with text on screen alone
 
-    analysers.py CLIP [--repeats N]
+and, given a clip of one face that talks,
+
+    activity  speech activity and loudness, without pictures
+    voice     the same with signs of a synthetic voice
+    faces     polygraph analyze with faces and speech activity, and no networks for signs of manipulation
+    lip-sync  the same with lips compared with the sound
+
+    analysers.py CLIP [--talk CLIP] [--repeats N]
 
 Raw figures go to tests/bench/results/.
 """
@@ -43,14 +50,28 @@ def measure(command, core):
     return {"cpu_s": round(usage.ru_utime + usage.ru_stime, 3), "wall_s": round(wall, 3)}
 
 
+def length(clip):
+    """Seconds."""
+    probe = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(clip)]
+    return float(subprocess.run(probe, capture_output=True, text=True, check=True).stdout)
+
+
+def talking(clip, out):
+    """Commands for a clip of one face that talks."""
+    hear = lambda synthetic: ["gst-launch-1.0", "-q", "uridecodebin", f"uri={clip.as_uri()}", *f"! audioconvert ! polyvoice synthetic={synthetic} ! fakesink sync=false".split()]
+    see = [BIN / "polygraph", "analyze", clip, "--out", out, "--quiet", "--no-transcript", "--no-scenes", "--no-shots", "--no-forensics"]
+    return {"activity": hear("false"), "voice": hear("true"), "faces": [*see, "--no-lip-sync"], "lip-sync": see}
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("clip", type=pathlib.Path)
+    options.add_argument("--talk", type=pathlib.Path)
     options.add_argument("--repeats", type=int, default=5)
     asked = options.parse_args()
     clip = asked.clip.resolve()
-    probe = ["ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", str(clip)]
-    seconds = float(subprocess.run(probe, capture_output=True, text=True, check=True).stdout)
+    seconds = length(clip)
+    os.environ["GST_PLUGIN_PATH"] = str(BIN)
     core = min(os.sched_getaffinity(0))
     sink = "! queue ! fakesink sync=false"
     with tempfile.TemporaryDirectory() as folder:
@@ -64,15 +85,17 @@ def main():
         }
         commands["scenes"] = [argument for argument in analyze if argument != "--no-scenes"]
         commands["text"] = [*analyze, "--no-shots", "--screen-text"]
+        talk = asked.talk.resolve() if asked.talk else None
+        commands |= talking(talk, out) if talk else {}
         raw = {name: [] for name in commands}
         for _ in range(asked.repeats):
             for name, command in commands.items():
                 raw[name].append(measure(command, core))
     medians = {name: statistics.median(run["cpu_s"] for run in runs) for name, runs in raw.items()}
     # Of each round by itself: whatever else the machine did met all of them.
-    over = lambda name, floor: statistics.median(
+    over = lambda name, floor, seconds: round(statistics.median(
         (run["cpu_s"] - base["cpu_s"]) / seconds * 100 for run, base in zip(raw[name], raw[floor])
-    )
+    ), 3)
     ratio = statistics.median(run["cpu_s"] / base["cpu_s"] for run, base in zip(raw["off"], raw["decode"]))
     record = {
         "kind": "analysers",
@@ -87,11 +110,17 @@ def main():
         "raw": raw,
         "median_cpu_s": medians,
         "off_over_decode": round(ratio, 4),
-        "percent_of_a_core_beyond_off": {name: round(over(name, "off"), 3) for name in raw if name not in ("decode", "off")},
+        "percent_of_a_core_beyond_off": {name: over(name, "off", seconds) for name in ("shots", "faults", "scenes", "text")},
     }
+    if talk:
+        seconds = length(talk)
+        record["talk"] = {
+            "seconds": seconds,
+            "percent_of_a_core": {"voice beyond activity": over("voice", "activity", seconds), "lip-sync beyond faces": over("lip-sync", "faces", seconds)},
+        }
     path = ROOT / "tests/bench/results" / f"{record['date'][:10]}-analysers.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
-    print(json.dumps({key: record[key] for key in ("median_cpu_s", "off_over_decode", "percent_of_a_core_beyond_off")}, indent=1))
+    print(json.dumps({key: record[key] for key in ("median_cpu_s", "off_over_decode", "percent_of_a_core_beyond_off", "talk") if key in record}, indent=1))
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ use super::activity::Utterance;
 use super::words::{Spoken, bare, share_out};
 use crate::results::PtsRange;
 
-/// Speech that the first partial waits for at most: it is what people wait for, and the moment it costs is one in which little is said.
-const FIRST_NS: u64 = 420_000_000;
+/// Speech that the first partial waits for at most, and how soon and how often it is tried again while so little gives nothing to
+/// tell: it is what people wait for.
+const FIRST_NS: u64 = 360_000_000;
+const AGAIN_NS: u64 = 100_000_000;
+const AGAIN: u32 = 4;
 
 /// Committed words whose sound stays in the window, to be repeated by the recogniser.
 const REPEATED: usize = 2;
@@ -38,6 +41,7 @@ pub struct Partials {
     /// Committed words the recogniser repeats.
     repeated: usize,
     last_ns: u64,
+    tries: u32,
 }
 
 impl Partials {
@@ -51,22 +55,29 @@ impl Partials {
             window_start_ns: utterance.start_ns,
             repeated: 0,
             last_ns: start_ns,
+            tries: 0,
         }
     }
 
-    /// Whether the next partial must be read now, so that the interval isn't overrun by the next speech window.
-    pub fn due(&self, utterance: &Utterance, settings: &Settings) -> bool {
+    /// Whether the next partial must be read now, so that the interval isn't overrun by the next speech window; `told`: something has been
+    /// told of the utterance.
+    pub fn due(&self, utterance: &Utterance, told: bool, settings: &Settings) -> bool {
         let Some(last) = utterance.windows.last() else { return false };
         let window = last.pts.end_ns.saturating_sub(last.pts.start_ns);
         let next = last.pts.end_ns + window;
-        let first = self.committed.is_empty() && self.tail.is_empty();
-        let interval = settings.partial_interval_ns.min(if first { FIRST_NS } else { u64::MAX });
+        let soonest = match self.tries {
+            0 => FIRST_NS,
+            1..=AGAIN if !told => AGAIN_NS,
+            _ => u64::MAX,
+        };
+        let interval = settings.partial_interval_ns.min(soonest);
         interval > 0 && utterance.speaking() && next.saturating_sub(self.last_ns) > interval
     }
 
     /// Slides the window so that it ends at `now_ns`: returns the sound to listen to and the tokens to repeat.
     pub fn begin(&mut self, now_ns: u64, settings: &Settings) -> (PtsRange, Vec<u32>) {
         self.last_ns = now_ns;
+        self.tries = self.tries.saturating_add(1);
         if now_ns.saturating_sub(self.window_start_ns) > settings.window_ns {
             self.slide(now_ns, settings.window_ns);
         }
@@ -171,7 +182,7 @@ mod tests {
         let mut committed = Vec::new();
         for windows in 1..1875 {
             let utterance = speech(windows);
-            if !partials.due(&utterance, &settings) {
+            if !partials.due(&utterance, true, &settings) {
                 continue;
             }
             let (window, prefix) = partials.begin(utterance.heard_ns(), &settings);
@@ -219,7 +230,7 @@ mod tests {
         let mut last = 0;
         for windows in 1..200 {
             let utterance = speech(windows);
-            if partials.due(&utterance, &settings) {
+            if partials.due(&utterance, true, &settings) {
                 let now = utterance.heard_ns();
                 assert!(now - last <= 500 * MS);
                 last = now;

@@ -227,7 +227,9 @@ impl Transcriber {
     fn partial_job(&mut self) -> Option<Job> {
         let utterance = self.segmenter.open()?;
         let progress = self.progress.as_mut()?;
-        if !progress.partials.due(utterance, &self.settings) || guard::heard(utterance, &self.settings.guard).is_err() {
+        if !progress.partials.due(utterance, progress.told.is_some(), &self.settings)
+            || guard::heard(utterance, &self.settings.guard).is_err()
+        {
             return None;
         }
         let (window, prefix) = progress.partials.begin(utterance.heard_ns(), &self.settings);
