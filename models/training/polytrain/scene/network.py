@@ -67,7 +67,8 @@ class Scene(nn.Module):
         makes the network say the same of `pictures` `[N,3,S,S]`, and convolutions get the size of ImageNet's, for steps are in parts of it."""
         graph = onnx.load(str(shipped)).graph
         values = {value.name: torch.from_numpy(onnx.numpy_helper.to_array(value).copy()) for value in graph.initializer}
-        folded = [[values[name] for name in node.input[1:3]] for node in graph.node if node.op_type == "Conv"]
+        # The mirror image goes through the same convolutions, whose weights are written once.
+        folded = [[values[name] for name in node.input[1:3]] for node in graph.node if node.op_type == "Conv" and node.input[1] in values]
         convolutions = [module for module in self.backbone.modules() if isinstance(module, nn.Conv2d)]
         norms = [module for module in self.backbone.modules() if isinstance(module, nn.BatchNorm2d)]
         hooks = []
