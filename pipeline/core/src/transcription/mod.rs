@@ -4,7 +4,8 @@
 //! A recogniser such as Moonshine turns a stretch of sound into text and knows nothing of streams. [`Transcriber`]
 //! makes a stream of it: speech windows open and close utterances at pauses ([`activity`]), a running utterance
 //! is read again at a fixed interval over a short window behind a prefix that is settled ([`partials`]), and at
-//! the pause the whole utterance is read once more, which gives the final. [`guard`] refuses text that
+//! the pause the whole utterance is read once more, which gives the final; in a live stream it is read while
+//! the pause is waited out ([`Settings::ahead`]). [`guard`] refuses text that
 //! the sound doesn't support. Everything is driven by PTS: there is no clock and no thread here.
 //!
 //! ```
