@@ -254,14 +254,6 @@ impl Transcriber {
         read: impl FnOnce(&Job, &[Word]) -> Option<Read>,
     ) -> Option<Transcript> {
         let Job { kind, utterance, .. } = &job;
-        if *kind == JobKind::Ahead {
-            let span = self.whole(utterance);
-            self.ahead
-                .iter_mut()
-                .filter(|ahead| ahead.span == span)
-                .for_each(|ahead| ahead.heard = Some(hypothesis.clone()));
-            return None;
-        }
         let mut progress = job.progress.clone();
         let spoken = guard::cut_repeats(words(&hypothesis.tokens));
         // All that was heard is believed or not, also where a part of it is told.
@@ -272,7 +264,15 @@ impl Transcriber {
                 let told = progress.partials.told().map(|timed| (timed.word.clone(), timed.pts)).collect();
                 (told, self.believes(&all, utterance), utterance.heard_ns())
             }
-            JobKind::Final | JobKind::Ahead => {
+            JobKind::Ahead => {
+                let span = self.whole(utterance);
+                // Of an utterance that is over by now it is of no use.
+                if let Some(ahead) = self.ahead.as_mut().filter(|ahead| ahead.span == span) {
+                    ahead.heard = Some(hypothesis);
+                }
+                return None;
+            }
+            JobKind::Final => {
                 let believed = self.believes(&spoken, utterance);
                 (spread(spoken, utterance), believed, utterance.speech_end_ns())
             }

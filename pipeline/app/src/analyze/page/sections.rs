@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The page's sections, as markup that reads without any script.
 
-use std::{fmt::Write, path::Path};
+use std::{collections::BTreeSet, fmt::Write, path::Path};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use polygraph_core::{
@@ -32,17 +32,17 @@ fn severity(severity: Severity) -> &'static str {
 
 /// What is said first: the finding in one sentence, and the figures.
 pub fn lead(title: &str, summary: &Summary, report: &Report) -> String {
-    let signs = report.incidents().iter().filter(|incident| incident.rule == RULE).count();
-    let judged =
-        |verdict| report.tracks().any(|track| track.manipulation.is_some_and(|judged| judged.verdict == verdict));
-    let (class, finding, more) = if signs > 0 {
-        let faces: std::collections::BTreeSet<_> =
-            report.incidents().iter().filter(|incident| incident.rule == RULE).map(|incident| incident.track).collect();
+    let faces: BTreeSet<_> =
+        report.incidents().iter().filter(|incident| incident.rule == RULE).map(|incident| incident.track).collect();
+    let is = |track: &Track, verdict| track.manipulation.as_ref().is_some_and(|judged| judged.verdict == verdict);
+    let judged = |verdict| report.tracks().any(|track| is(&track, verdict));
+    let (class, finding, more) = if !faces.is_empty() {
         let whose = if faces.len() == 1 { "one face".to_owned() } else { format!("{} faces", faces.len()) };
-        let marked =
-            |track: &Track| track.manipulation.as_ref().is_some_and(|judged| judged.verdict == Verdict::SignsFound);
         // Faces that the table below marks, and no incident is about.
-        let brief = report.tracks().filter(|track| marked(track) && !faces.contains(&Some(track.track))).count();
+        let brief = report
+            .tracks()
+            .filter(|track| is(track, Verdict::SignsFound) && !faces.contains(&Some(track.track)))
+            .count();
         let brief =
             if brief > 0 { format!(", and too briefly for an incident in {brief} more") } else { String::new() };
         let more = format!("in {whose}{brief}. Look at the moments below before you conclude anything.");
