@@ -4,9 +4,10 @@
 //!
 //! Whatever takes mouths, sound and masks, and gives log-probabilities, can stand in its place: the card says which tensors.
 
+mod ears;
 mod mel;
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use ort::{
     session::Session,
@@ -19,6 +20,7 @@ use crate::{
     lips::SIDE,
 };
 
+pub use ears::{Ears, HEARD};
 pub use mel::{FEATURES, LEAD, log_mel};
 
 /// The card of the network that sees and hears; it holds the lexicon.
@@ -45,8 +47,28 @@ pub struct Steps {
     pub mouth_mask: Vec<f32>,
     /// [`log_mel`] of the steps, [`FEATURES`] each.
     pub sound: Vec<f32>,
+    /// What [`Ears`] hear in the steps, [`HEARD`] each.
+    pub heard: Vec<f32>,
     /// 1 where there is sound; as many as steps.
     pub sound_mask: Vec<f32>,
+}
+
+impl Steps {
+    /// Some of the steps, with their margins.
+    ///
+    /// # Panics
+    /// When there are fewer steps.
+    pub fn part(&self, steps: Range<usize>) -> Self {
+        let of =
+            |values: &[f32], each: usize, more: usize| values[steps.start * each..(steps.end + more) * each].to_vec();
+        Self {
+            mouths: of(&self.mouths, AREA, 2 * MARGIN),
+            mouth_mask: of(&self.mouth_mask, 1, 2 * MARGIN),
+            sound: of(&self.sound, FEATURES, 0),
+            heard: of(&self.heard, HEARD, 0),
+            sound_mask: of(&self.sound_mask, 1, 0),
+        }
+    }
 }
 
 /// The network; cheap to share between streams.
@@ -100,8 +122,12 @@ impl Reader {
     pub fn read(&self, state: &mut State, steps: &Steps) -> Result<Vec<f32>> {
         let count = steps.sound_mask.len();
         let seen = count + 2 * MARGIN;
-        let fits =
-            [(steps.mouths.len(), seen * AREA), (steps.mouth_mask.len(), seen), (steps.sound.len(), count * FEATURES)];
+        let fits = [
+            (steps.mouths.len(), seen * AREA),
+            (steps.mouth_mask.len(), seen),
+            (steps.sound.len(), count * FEATURES),
+            (steps.heard.len(), count * HEARD),
+        ];
         if let Some((is, due)) = fits.into_iter().find(|(is, due)| is != due) {
             return Err(self.contract(format!("{is} values for {count} steps, {due} are due")));
         }
@@ -121,6 +147,7 @@ impl Reader {
             "mouths" => TensorRef::from_array_view(([1, seen, 1, SIDE, SIDE], steps.mouths.as_slice()))?,
             "mouth_mask" => TensorRef::from_array_view(([1, seen], steps.mouth_mask.as_slice()))?,
             "sound" => TensorRef::from_array_view(([1, count, FEATURES], steps.sound.as_slice()))?,
+            "heard" => TensorRef::from_array_view(([1, count, HEARD], steps.heard.as_slice()))?,
             "sound_mask" => TensorRef::from_array_view(([1, count], steps.sound_mask.as_slice()))?,
             "state" => Tensor::from_array((self.state.clone(), state))?,
         ])?;

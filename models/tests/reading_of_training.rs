@@ -3,7 +3,9 @@
 //! code (`polytrain.speech.export --fixture`) made of a glide and some waves; here the product's does.
 #![allow(clippy::unwrap_used, reason = "a panic in a test's helper is the report too")]
 
-use polygraph_models::reading::{AREA, CARD, FEATURES, LEAD, MARGIN, Reader, SOUND_CARD, STEP, State, Steps, log_mel};
+use polygraph_models::reading::{
+    AREA, CARD, Ears, FEATURES, HEARD, LEAD, MARGIN, Reader, SOUND_CARD, STEP, State, Steps, log_mel,
+};
 use polygraph_models::{Engine, Provider};
 use serde::Deserialize;
 
@@ -15,6 +17,8 @@ struct Example {
     samples: String,
     sound_step: usize,
     sound: Vec<f32>,
+    heard_step: usize,
+    heard: Vec<f32>,
     log_probs: Vec<f32>,
 }
 
@@ -35,13 +39,16 @@ fn mouth(number: usize) -> impl Iterator<Item = f32> {
     })
 }
 
-fn steps(samples: &[f32], first: usize, count: usize) -> Steps {
-    let seen = first..first + count + 2 * MARGIN;
+/// All steps of the example.
+fn steps(samples: &[f32]) -> Steps {
+    let seen = 0..STEPS + 2 * MARGIN;
+    let ears = Ears::load(&Engine::shared(Provider::Cpu).unwrap()).unwrap();
     Steps {
         mouths: seen.clone().flat_map(mouth).collect(),
         mouth_mask: seen.map(|number| if (7..9).contains(&number) { 0.0 } else { 1.0 }).collect(),
-        sound: log_mel(&samples[first * STEP..(first + count) * STEP + LEAD]),
-        sound_mask: vec![1.0; count],
+        sound: log_mel(samples),
+        heard: ears.hear(&samples[LEAD..], 0..STEPS).unwrap(),
+        sound_mask: vec![1.0; STEPS],
     }
 }
 
@@ -59,11 +66,20 @@ fn farthest(ours: impl Iterator<Item = f32>, theirs: &[f32]) -> f32 {
 #[test]
 fn the_product_hears_as_the_training_does() {
     let (example, samples) = example(include_str!("data/reading/both.json"));
-    let sound = log_mel(&samples);
-    assert_eq!(sound.len(), STEPS * FEATURES);
+    let Steps { sound, heard, .. } = steps(&samples);
+    assert_eq!((sound.len(), heard.len()), (STEPS * FEATURES, STEPS * HEARD));
     let away = farthest(sound.into_iter().step_by(example.sound_step), &example.sound);
     assert!(away < 0.01, "the farthest are {away} apart");
+    let away = farthest(heard.into_iter().step_by(example.heard_step), &example.heard);
+    assert!(away < 0.01, "what the encoder hears is {away} apart at most");
     assert!(log_mel(&samples[..LEAD + STEP - 1]).is_empty());
+}
+
+#[test]
+fn a_moment_of_sound_is_heard_with_silence_behind_it() {
+    let ears = Ears::load(&Engine::shared(Provider::Cpu).unwrap()).unwrap();
+    assert_eq!(ears.hear(&[0.1; 3], 0..2).unwrap().len(), 2 * HEARD);
+    assert!(ears.hear(&[], 0..0).unwrap().is_empty());
 }
 
 #[test]
@@ -72,12 +88,12 @@ fn the_product_reads_as_the_training_does_whatever_the_pieces() {
         [(CARD, include_str!("data/reading/both.json")), (SOUND_CARD, include_str!("data/reading/sound.json"))]
     {
         let (example, samples) = example(text);
-        let reader = reader(card);
+        let (reader, steps) = (reader(card), steps(&samples));
         for piece in [STEPS, 7, 1] {
             let (mut state, mut log_probs) = (State::default(), Vec::new());
             for first in (0..STEPS).step_by(piece) {
                 let count = piece.min(STEPS - first);
-                log_probs.extend(reader.read(&mut state, &steps(&samples, first, count)).unwrap());
+                log_probs.extend(reader.read(&mut state, &steps.part(first..first + count)).unwrap());
             }
             let away = farthest(log_probs.into_iter(), &example.log_probs);
             assert!(away < 0.02, "{card} in pieces of {piece}: the farthest are {away} apart");
@@ -89,10 +105,13 @@ fn the_product_reads_as_the_training_does_whatever_the_pieces() {
 fn steps_that_do_not_fit_are_refused() {
     let (_, samples) = example(include_str!("data/reading/both.json"));
     let reader = reader(CARD);
-    let mut odd = steps(&samples, 0, 3);
-    odd.mouths.pop();
-    let error = reader.read(&mut State::default(), &odd).unwrap_err();
-    assert!(error.to_string().contains("are due"), "{error}");
-    assert!(reader.read(&mut State::default(), &steps(&samples, 0, 0)).unwrap().is_empty());
+    let whole = steps(&samples);
+    for spoil in [|odd: &mut Steps| odd.mouths.clear(), |odd: &mut Steps| odd.heard.truncate(HEARD)] {
+        let mut odd = whole.part(0..3);
+        spoil(&mut odd);
+        let error = reader.read(&mut State::default(), &odd).unwrap_err();
+        assert!(error.to_string().contains("are due"), "{error}");
+    }
+    assert!(reader.read(&mut State::default(), &whole.part(0..0)).unwrap().is_empty());
     assert_eq!(reader.classes(), 52);
 }

@@ -13,7 +13,9 @@ use polygraph_core::transcription::{Job, JobKind, Read};
 use polygraph_core::wer::normalise;
 use polygraph_models::card::LipGate;
 use polygraph_models::lips::{self, Lips};
-use polygraph_models::reading::{AREA, CARD, FEATURES, LEAD, MARGIN, Reader, SOUND_CARD, STEP, State, Steps, log_mel};
+use polygraph_models::reading::{
+    AREA, CARD, Ears, FEATURES, HEARD, LEAD, MARGIN, Reader, SOUND_CARD, STEP, State, Steps, log_mel,
+};
 use polygraph_models::{Engine, Error};
 
 use crate::analyser::network_ref;
@@ -25,6 +27,10 @@ const NEAR_NS: u64 = 22_000_000;
 const AFTER_NS: u64 = 160_000_000;
 /// Steps that one call of the network takes at most: bounds memory.
 const MOST_STEPS: usize = 50;
+/// Steps that the encoder hears before the first that is read: 3 s, as in training.
+const BEFORE: i64 = 75;
+/// The last steps of a partial, which the next one reads again: the encoder hears to both sides.
+const PROVISIONAL: i64 = 8;
 /// Share of an utterance in which a mouth must be seen for its lips to be read.
 const LEAST_SEEN: f32 = 0.6;
 /// Steps by which is judged whether lips and sound belong together: 3 s, and the reach of offsets.
@@ -76,12 +82,14 @@ struct Span {
     end: i64,
     /// Behind the last step that is read.
     read: i64,
+    /// Behind the last step whose sound has come.
+    heard: i64,
     /// Running time of PTS 0.
     shift_ns: i64,
 }
 
-/// What the network has read of an utterance so far: partials go on where the last one stood.
-#[derive(Default)]
+/// What the network has read of an utterance so far: partials go on where the last one was sure of its sound.
+#[derive(Clone, Default)]
 struct Progress {
     /// The first step, and whose mouth.
     of: Option<(i64, u64)>,
@@ -95,11 +103,15 @@ struct Progress {
 pub(super) struct LipReader {
     reader: Reader,
     twin: Option<Reader>,
+    ears: Ears,
     lips: Lips,
     calibration: Option<Calibration>,
     words: Vec<String>,
     delay: usize,
     gate: Option<LipGate>,
+    /// Up to the last step that is sure.
+    sure: Progress,
+    /// Up to the last that was read.
     progress: Progress,
 }
 
@@ -115,9 +127,9 @@ impl LipReader {
         let twin = if compare { Some(Reader::load(engine, SOUND_CARD)?) } else { None };
         let lips = Lips::load(engine)?;
         let calibration = lips.calibration().map(calibration);
-        let progress = Progress::default();
         let (words, delay, gate) = (reading.words, reading.delay, reading.gate);
-        Ok(Some(Self { reader, twin, lips, calibration, words, delay, gate, progress }))
+        let (sure, progress, ears) = (Progress::default(), Progress::default(), Ears::load(engine)?);
+        Ok(Some(Self { reader, twin, ears, lips, calibration, words, delay, gate, sure, progress }))
     }
 
     /// The network behind the words.
@@ -195,7 +207,7 @@ impl LipReader {
                 heard.div_euclid(step).min(seen)
             }
         };
-        Span { first, end: (read - delay).max(first), read: read.max(first), shift_ns }
+        Span { first, end: (read - delay).max(first), read: read.max(first), heard: heard.div_euclid(step), shift_ns }
     }
 
     /// Who speaks, and how well each one's lips fit the sound.
@@ -251,28 +263,57 @@ impl LipReader {
         Ok(())
     }
 
-    /// Reads the steps that haven't been read, with eyes and ears and with eyes only.
+    /// Reads the steps that aren't sure yet, with eyes and ears and with eyes only.
     fn go_on(&mut self, job: &Job, track: u64, span: Span, seen: &Seen<'_>) -> Result<(), Error> {
-        if self.progress.of != Some((span.first, track)) {
-            self.progress = Progress { of: Some((span.first, track)), next: span.first, ..Progress::default() };
+        if self.sure.of != Some((span.first, track)) {
+            self.sure = Progress { of: Some((span.first, track)), next: span.first, ..Progress::default() };
         }
-        let mut progress = std::mem::take(&mut self.progress);
+        let mut progress = self.sure.clone();
+        let sure = if job.kind == JobKind::Partial { span.heard - PROVISIONAL } else { span.read };
         while progress.next < span.read {
-            let count = ((span.read - progress.next) as usize).min(MOST_STEPS);
+            let left = (span.read - progress.next) as usize;
+            let count = if left > MOST_STEPS + PROVISIONAL as usize { MOST_STEPS } else { left };
             let mut steps = mouths_of(seen, track, progress.next, count);
-            hear(&mut steps, job, span, progress.next, count);
-            for (which, (state, rows)) in progress.states.iter_mut().zip(&mut progress.rows).enumerate() {
-                if which == 1 {
-                    steps.sound_mask.fill(0.0);
-                }
-                let new = self.reader.read(state, &steps)?;
-                // The first rows are of steps before the first.
-                let late = (span.first + self.delay as i64 - progress.next).clamp(0, count as i64) as usize;
-                rows.extend_from_slice(&new[late * self.reader.classes()..]);
-            }
-            progress.next += count as i64;
+            self.hear(&mut steps, job, span, progress.next, count)?;
+            let settled = (sure - progress.next).clamp(0, count as i64) as usize;
+            self.read_steps(&mut progress, span, steps.part(0..settled))?;
+            self.sure = progress.clone();
+            // Only the last ones aren't.
+            self.read_steps(&mut progress, span, steps.part(settled..count))?;
         }
         self.progress = progress;
+        Ok(())
+    }
+
+    fn read_steps(&self, progress: &mut Progress, span: Span, mut steps: Steps) -> Result<(), Error> {
+        let count = steps.sound_mask.len();
+        for (which, (state, rows)) in progress.states.iter_mut().zip(&mut progress.rows).enumerate() {
+            if which == 1 {
+                steps.sound_mask.fill(0.0);
+            }
+            let new = self.reader.read(state, &steps)?;
+            // The first rows are of steps before the first.
+            let late = (span.first + self.delay as i64 - progress.next).clamp(0, count as i64) as usize;
+            rows.extend_from_slice(&new[late * self.reader.classes()..]);
+        }
+        progress.next += count as i64;
+        Ok(())
+    }
+
+    /// Adds the sound of some steps. The encoder hears what was before them, and what has come behind them.
+    fn hear(&self, steps: &mut Steps, job: &Job, span: Span, first: i64, count: usize) -> Result<(), Error> {
+        let (sound, there) = sound_of(job, span, first, count, [LEAD, 0]);
+        steps.sound = log_mel(&sound);
+        steps.sound.resize(count * FEATURES, 0.0);
+        steps.heard = vec![0.0; count * HEARD];
+        if there.contains(&1.0) {
+            let end = first + count as i64;
+            let from = (first - BEFORE).max(span.first);
+            let to = span.heard.clamp(end, end + PROVISIONAL);
+            let (window, _) = sound_of(job, span, from, (to - from) as usize, [0; 2]);
+            steps.heard = self.ears.hear(&window, (first - from) as usize..(end - from) as usize)?;
+        }
+        steps.sound_mask = there;
         Ok(())
     }
 
@@ -284,7 +325,7 @@ impl LipReader {
             let count = ((span.read - next) as usize).min(MOST_STEPS);
             let (seen, mut steps) = (count + 2 * MARGIN, Steps::default());
             (steps.mouths, steps.mouth_mask) = (vec![0.0; seen * AREA], vec![0.0; seen]);
-            hear(&mut steps, job, span, next, count);
+            self.hear(&mut steps, job, span, next, count)?;
             rows.extend(twin.read(&mut state, &steps)?);
             next += count as i64;
         }
@@ -382,14 +423,6 @@ fn mouths_of(seen: &Seen<'_>, track: u64, first: i64, count: usize) -> Steps {
         }
     }
     steps
-}
-
-/// Adds the sound of some steps.
-fn hear(steps: &mut Steps, job: &Job, span: Span, first: i64, count: usize) {
-    let (sound, there) = sound_of(job, span, first, count, [LEAD, 0]);
-    steps.sound = log_mel(&sound);
-    steps.sound.resize(count * FEATURES, 0.0);
-    steps.sound_mask = there;
 }
 
 /// The sound of some steps with so many samples before and after them, silence where there is none; and for each step 1

@@ -12,6 +12,7 @@ import torch
 
 from . import data
 from .export import load
+from .heard import Ears, Encoder
 from .network import DELAY, LEAD, MARGIN, ROWS, STATE, Sound
 from .testset import sound as decode
 from .words import WORDS
@@ -55,12 +56,13 @@ def main():
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--senses", type=Path, nargs=2, required=True, help="folders of `polygraph senses`: GRID speaker 1, and others")
     parser.add_argument("--weights", type=Path, nargs=2, required=True, help="of both, and of the twin")
+    parser.add_argument("--encoder", type=Path, required=True, help="Moonshine's encoder, as `polygraph models fetch` keeps it")
     parser.add_argument("--gate", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    net, twin, mel = load(args.weights[0], False), load(args.weights[1], True), Sound()
+    net, twin, ears = load(args.weights[0], False), load(args.weights[1], True), Ears(Sound(), Encoder(args.encoder))
     gate = json.loads(args.gate.read_text())["gate"]
     rows, looks, found, off = list(csv.DictReader(open(args.folder / "speech.csv"))), {}, {}, []
     for row in rows:
@@ -77,14 +79,14 @@ def main():
         look, mask, count = looks[stem]
         wave = decode(args.folder / row["sound"])
         wave = np.pad(wave, (0, max(0, count * data.STEP - len(wave))))[: count * data.STEP]
-        heard = mel(torch.from_numpy(np.pad(wave, (LEAD, DELAY * data.STEP)))[None])
-        ears = torch.ones(1, count + DELAY)
-        ears[:, count:] = 0
+        sounds = ears(torch.from_numpy(np.pad(wave, (LEAD, DELAY * data.STEP)))[None])
+        there = torch.ones(1, count + DELAY)
+        there[:, count:] = 0
         state, nothing = torch.zeros(ROWS, 1, STATE), torch.zeros_like(mask)
         answers = {
-            "sound only": twin.core(nothing, nothing, heard, ears, state)[0],
-            "lips only": net.core(look, mask, heard, ears * 0, state)[0],
-            "both": net.core(look, mask, heard, ears, state)[0],
+            "sound only": twin.core(nothing, nothing, *sounds, there, state)[0],
+            "lips only": net.core(look, mask, *sounds, there * 0, state)[0],
+            "both": net.core(look, mask, *sounds, there, state)[0],
         }
         one = found.setdefault((row["corpus"], row["condition"]), {"words": [], "open": [], **{name: [] for name in COLUMNS}})
         wanted = row["text"].split()

@@ -12,10 +12,12 @@ import torch
 from torch import nn
 
 from ..lips.export import session
+from .heard import Ears, Encoder
 from .network import LEAD, MARGIN, ROWS, STATE, Core, Front, Sound, Whole
 
 STEPS = 30
-NAMES = ["mouths", "mouth_mask", "sound", "sound_mask", "state"]
+NAMES = ["mouths", "mouth_mask", "sound", "heard", "sound_mask", "state"]
+AXES = {name: {1: axis} for name, axis in zip(NAMES, ("mouths", "mouths", "steps", "steps", "steps"))} | {"log_probs": {1: "steps"}}
 
 
 class OnlySound(nn.Module):
@@ -25,11 +27,11 @@ class OnlySound(nn.Module):
         super().__init__()
         self.core = core
 
-    def forward(self, mouths, mouth_mask, sound, sound_mask, state):
+    def forward(self, mouths, mouth_mask, sound, heard, sound_mask, state):
         """See `network`."""
         # Looked at, so that the graph has all inputs.
         nothing = mouths[:, MARGIN:-MARGIN, 0, 0, 0] * 0 + mouth_mask[:, MARGIN:-MARGIN] * 0
-        return self.core(nothing, nothing, sound, sound_mask, state)
+        return self.core(nothing, nothing, sound, heard, sound_mask, state)
 
 
 def load(weights, sound_only):
@@ -52,31 +54,37 @@ def example(steps=STEPS, seed=1):
     return wave, mouths.astype(np.float32), mask
 
 
-def tensors(wave, mouths, mask):
+def tensors(encoder, wave, mouths, mask):
+    """In the order of `NAMES`."""
     with torch.no_grad():
-        sound = Sound()(torch.from_numpy(wave)[None])
-    return torch.from_numpy(mouths)[None, :, None], torch.from_numpy(mask)[None], sound, torch.ones(1, sound.shape[1]), torch.zeros(ROWS, 1, STATE)
+        sound, heard = Ears(Sound(), encoder)(torch.from_numpy(wave)[None])
+    return torch.from_numpy(mouths)[None, :, None], torch.from_numpy(mask)[None], sound, heard, torch.ones(1, sound.shape[1]), torch.zeros(ROWS, 1, STATE)
+
+
+def part(given, first, count):
+    """Some steps of the tensors, without the state."""
+    seen, steps = slice(first, first + count + 2 * MARGIN), slice(first, first + count)
+    return [tensor[:, seen] for tensor in given[:2]] + [tensor[:, steps] for tensor in given[2:5]]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--encoder", type=Path, required=True, help="Moonshine's encoder, as `polygraph models fetch` keeps it")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file")
     parser.add_argument("--sound-only", action="store_true")
     parser.add_argument("--fixture", type=Path, help="JSON for models/tests/reading_of_training.rs")
     args = parser.parse_args()
     args.out.parent.mkdir(parents=True, exist_ok=True)
     net, (wave, mouths, mask) = load(args.weights, args.sound_only), example()
-    whole = tensors(wave, mouths, mask)
-    axes = {name: {1: axis} for name, axis in zip(NAMES, ("mouths", "mouths", "steps", "steps"))} | {"log_probs": {1: "steps"}}
-    torch.onnx.export(net, whole, str(args.out), input_names=NAMES, output_names=["log_probs", "state_out"], opset_version=17, dynamo=False, dynamic_axes=axes)
+    whole = tensors(Encoder(args.encoder), wave, mouths, mask)
+    torch.onnx.export(net, whole, str(args.out), input_names=NAMES, output_names=["log_probs", "state_out"], opset_version=17, dynamo=False, dynamic_axes=AXES)
     with torch.no_grad():
         wanted = net(*whole)[0].numpy()
     runs = session(args.out)
-    state, pieces = whole[4].numpy(), []
+    state, pieces = whole[5].numpy(), []
     for at in range(0, STEPS, 6):
-        feed = [whole[0][:, at : at + 6 + 2 * MARGIN], whole[1][:, at : at + 6 + 2 * MARGIN], whole[2][:, at : at + 6], whole[3][:, at : at + 6]]
-        got, state = runs.run(None, dict(zip(NAMES, [tensor.numpy() for tensor in feed] + [state])))
+        got, state = runs.run(None, dict(zip(NAMES, [tensor.numpy() for tensor in part(whole, at, 6)] + [state])))
         pieces.append(got)
     worst = float(np.abs(np.concatenate(pieces, 1) - wanted).max())
     assert worst < 1e-3, f"pieces differ from the whole by {worst}"
@@ -88,6 +96,7 @@ def main():
         told = {
             "samples": "".join(f"{int(round(value * 32768)) & 0xffff:04x}" for value in wave.tolist()),
             "sound": [round(float(value), 4) for value in whole[2].flatten()[::29]], "sound_step": 29,
+            "heard": [round(float(value), 4) for value in whole[3].flatten()[::53]], "heard_step": 53,
             "log_probs": [round(float(value), 4) for value in wanted.flatten()],
         }
         args.fixture.write_text(json.dumps(told, separators=(",", ":")) + "\n")

@@ -25,6 +25,7 @@ from ..lips import data as lips_data
 from ..lips.export import session
 from . import data
 from .measure import errors, greedy
+from .heard import Ears, Encoder
 from .network import DELAY, LEAD, MARGIN, ROWS, STATE, Sound
 
 WINDOW = 100
@@ -46,17 +47,19 @@ TOLD = (None, 5, 0)
 class Networks:
     """The shipped networks, on one core."""
 
-    def __init__(self, weights):
+    def __init__(self, weights, encoder):
         self.reading, self.mouth, self.ear = (session(weights / f"{name}.onnx") for name in ("speech-reading", "lips-mouth", "lips-sound"))
-        self.sound = Sound()
+        self.ears = Ears(Sound(), Encoder(encoder))
 
     def read(self, mouths, seen, wave):
         """([certainty, agreement, words], what both say)."""
         pad = lambda values, before, behind: np.pad(values, [(before, behind)] + [(0, 0)] * (values.ndim - 1))
+        sound, heard = self.ears(torch.from_numpy(pad(wave, LEAD, DELAY * data.STEP))[None])
         given = {
             "mouths": pad(mouths, MARGIN, MARGIN + DELAY).astype(np.float32)[None, :, None],
             "mouth_mask": pad(seen, MARGIN, MARGIN + DELAY)[None],
-            "sound": self.sound(torch.from_numpy(pad(wave, LEAD, DELAY * data.STEP))[None]).numpy(),
+            "sound": sound.numpy(),
+            "heard": heard.numpy(),
             "state": np.zeros((ROWS, 1, STATE), np.float32),
         }
         there = pad(np.ones(len(seen), np.float32), 0, DELAY)[None]
@@ -172,6 +175,7 @@ def gate_of(rows):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", type=Path, required=True, help="folder of the shipped networks")
+    parser.add_argument("--encoder", type=Path, required=True, help="Moonshine's encoder, as `polygraph models fetch` keeps it")
     parser.add_argument("--senses", type=Path, required=True, help="folder of `polygraph senses` over GRID speaker 1")
     parser.add_argument("--grid", type=Path, required=True, help="its alignments")
     parser.add_argument("--talk", type=Path, required=True, help="folder of `polygraph senses` over clips of people who say something else")
@@ -184,7 +188,7 @@ def main():
     rng = np.random.default_rng(8)
     noise = data.Noise(data.grid(args.senses, args.grid, {0, 1}), [])
     clips = data.grid(args.senses, args.grid, FUSION)
-    rows = rows_of(Networks(args.weights), clips, pieces(args.talk, args.people, args.pieces, rng), noise, rng)
+    rows = rows_of(Networks(args.weights, args.encoder), clips, pieces(args.talk, args.people, args.pieces, rng), noise, rng)
     gate, seen = gate_of(rows)
     report = {"gate": gate, "corpora": seen}
     print(json.dumps(report, indent=1))

@@ -16,7 +16,8 @@ from torch import nn
 from torch.nn import functional
 
 from ..lips.export import session
-from .export import NAMES, STEPS, example, tensors
+from .export import AXES, NAMES, STEPS, example, part, tensors
+from .heard import Encoder
 from .network import MARGIN, SOUND
 
 
@@ -72,10 +73,12 @@ class Large(nn.Module):
         self.join = nn.Sequential(nn.Linear(2 * size, 4 * size), nn.ReLU(), nn.Linear(4 * size, size))
         self.out = nn.Linear(size, classes)
 
-    def forward(self, mouths, mouth_mask, sound, sound_mask, state):
+    def forward(self, mouths, mouth_mask, sound, heard, sound_mask, state):
         batch, seen = mouths.shape[:2]
         # It was made for mouths of 88 pixels.
         pixels = functional.interpolate(mouths.flatten(0, 1) / 255, size=(88, 88), mode="bilinear", align_corners=False).view(batch, 1, seen, 88, 88)
+        # It has ears of its own; looked at, so that the graph has all inputs.
+        sound = sound + 0 * heard.mean(2, keepdim=True)
         looks = self.stem(pixels * mouth_mask[:, None, :, None, None])
         count = seen - 2 * MARGIN
         looks = self.trunk(looks.transpose(1, 2).flatten(0, 1)).mean((2, 3)).view(batch, count, 512)
@@ -89,19 +92,19 @@ def main():
     parser.add_argument("--size", type=int, default=768)
     parser.add_argument("--layers", type=int, default=12)
     parser.add_argument("--classes", type=int, default=5049)
+    parser.add_argument("--encoder", type=Path, required=True, help="Moonshine's encoder, as `polygraph models fetch` keeps it")
     parser.add_argument("--out", type=Path, required=True, help="the ONNX file")
     args = parser.parse_args()
     torch.manual_seed(1)
     net = Large(args.size, args.layers, args.classes).eval()
-    given = (*tensors(*example())[:4], torch.zeros(1, 1, 1))
-    axes = {name: {1: axis} for name, axis in zip(NAMES, ("mouths", "mouths", "steps", "steps"))} | {"log_probs": {1: "steps"}}
-    torch.onnx.export(net, given, str(args.out), input_names=NAMES, output_names=["log_probs", "state_out"], opset_version=17, dynamo=False, dynamic_axes=axes)
+    given = (*tensors(Encoder(args.encoder), *example())[:5], torch.zeros(1, 1, 1))
+    torch.onnx.export(net, given, str(args.out), input_names=NAMES, output_names=["log_probs", "state_out"], opset_version=17, dynamo=False, dynamic_axes=AXES)
     runs = session(args.out)
     with torch.no_grad():
         wanted = net(*given)[0].numpy()
     for count in (STEPS, 11):
-        part = [given[0][:, : count + 2 * MARGIN], given[1][:, : count + 2 * MARGIN], given[2][:, :count], given[3][:, :count], given[4]]
-        got, state = runs.run(None, dict(zip(NAMES, [tensor.numpy() for tensor in part])))
+        feed = [*part(given, 0, count), given[5]]
+        got, state = runs.run(None, dict(zip(NAMES, [tensor.numpy() for tensor in feed])))
         assert got.shape == (1, count, args.classes) and state.shape == (1, 1, 1)
         assert np.allclose(np.exp(got).sum(2), 1, atol=1e-3)
     worst = float(np.abs(runs.run(None, dict(zip(NAMES, [tensor.numpy() for tensor in given])))[0] - wanted).max())

@@ -26,25 +26,25 @@ def errors(said, wanted):
     return row[-1]
 
 
-def rate(core, sound, clips, looks, waves, lips=True, ears=True):
+def rate(core, hear, clips, looks, waves, lips=True, ears=True, ends=()):
     wrong = count = 0
     for begin in range(0, len(clips), 25):
         part = range(begin, min(begin + 25, len(clips)))
         pieces = [(looks[at][0].float().numpy(), clips[at].seen * lips, waves[at], np.full(len(clips[at]), float(ears), np.float32), clips[at].labels, clips[at].targets) for at in part]
         look, seen, wave, heard, _, lengths, targets = data.collate(pieces)
         with torch.no_grad():
-            log_probs, _ = core(look, seen, sound(wave), heard, torch.zeros(ROWS, len(look), STATE))
+            log_probs, _ = core(look, seen, *hear(wave, heard.any(1), ends), heard, torch.zeros(ROWS, len(look), STATE))
         for row, length, target in zip(log_probs, lengths, targets):
             wrong += errors(greedy(row[DELAY : DELAY + length]), target)
             count += len(target)
     return round(100 * wrong / count, 1)
 
 
-def quick(core, sound, clips, looks, noise, senses):
-    """Word error rates, %, in babble of training voices."""
+def quick(core, hear, clips, looks, noise, senses, ends=()):
+    """Word error rates, %, in babble of training voices; as partials hear that end with so many steps, or all at once."""
     found = {}
     if senses != "ears":
-        found["lips"] = rate(core, sound, clips, looks, [clip.sound for clip in clips], ears=False)
+        found["lips"] = rate(core, hear, clips, looks, [clip.sound for clip in clips], ears=False)
     if senses == "eyes":
         return found
     for name, snr in LEVELS.items():
@@ -55,5 +55,5 @@ def quick(core, sound, clips, looks, noise, senses):
                 babble = sum(noise.voice(rng, len(wave)) for _ in range(6))
                 wave = wave + babble / data.loudness(babble) * data.loudness(wave[slice(*clip.span)]) * 10 ** (-snr / 20)
             waves.append(wave.astype(np.float32))
-        found[name] = rate(core, sound, clips, looks, waves, lips=senses != "ears")
+        found[name] = rate(core, hear, clips, looks, waves, lips=senses != "ears", ends=ends)
     return found

@@ -2,8 +2,8 @@
 """A streaming recogniser of 51 words from mouths and sound: convolutions that look ahead, recurrent layers, word CTC; its state is outside.
 
 Inputs, for T steps of 40 ms: `mouths` `[B,T+4,1,48,48]` in 0..255, two more on both sides; `mouth_mask` `[B,T+4]`, 1 where
-there is one; `sound` `[B,T,160]`, log-mel, four frames of 10 ms a step that end with it; `sound_mask` `[B,T]`; `state`
-`[35,B,160]`, zeros at first. Outputs: `log_probs` `[B,T,52]`, blank first, of the step eight before the one that was read, and
+there is one; `sound` `[B,T,160]`, log-mel, four frames of 10 ms a step that end with it; `heard` `[B,T,288]`, what Moonshine's encoder makes of
+the sound (`heard.py`); `sound_mask` `[B,T]`; `state` `[35,B,160]`, zeros at first. Outputs: `log_probs` `[B,T,52]`, blank first, of the step eight before the one that was read, and
 `state_out`. So it looks ahead 8 steps and two mouths: 400 ms.
 """
 
@@ -22,7 +22,7 @@ LINEAR, DEEP = 64, 192
 STATE = 160
 ROWS = 3 + 4 * DELAY
 """Of the state: three recurrent layers, and what the convolutions of both senses saw last."""
-SOUND = 4 * BANDS
+SOUND, HEARD = 4 * BANDS, 288
 LEAD = 160
 """Samples of sound before a step that its first frame begins with."""
 
@@ -91,7 +91,7 @@ class Core(nn.Module):
         self.register_buffer("lip_mean", torch.zeros(DEEP + LINEAR))
         self.register_buffer("lip_spread", torch.ones(DEEP + LINEAR))
         self.lips = nn.Sequential(nn.Linear(DEEP + LINEAR, STATE), nn.LayerNorm(STATE), nn.ReLU(), nn.Dropout(drop))
-        self.sound = nn.Sequential(nn.Linear(SOUND, STATE), nn.LayerNorm(STATE), nn.ReLU(), nn.Dropout(drop))
+        self.sound = nn.Sequential(nn.Linear(SOUND + HEARD, STATE), nn.LayerNorm(STATE), nn.ReLU(), nn.Dropout(drop))
         self.lip_near, self.sound_near = Ahead(), Ahead()
         self.lip_time, self.sound_time = nn.GRU(STATE, STATE, batch_first=True), nn.GRU(STATE, STATE, batch_first=True)
         self.both = nn.GRU(2 * STATE + 2, STATE, batch_first=True)
@@ -104,8 +104,8 @@ class Core(nn.Module):
         x, state = time(self.drop(x), state.contiguous())
         return x, state, cache
 
-    def forward(self, lips, lip_mask, sound, sound_mask, state):
-        """`[B,T,256]`, `[B,T]`, `[B,T,160]`, `[B,T]`, `[35,B,160]` -> `[B,T,52]`, `[35,B,160]`."""
+    def forward(self, lips, lip_mask, sound, heard, sound_mask, state):
+        """`[B,T,256]`, `[B,T]`, `[B,T,160]`, `[B,T,288]`, `[B,T]`, `[35,B,160]` -> `[B,T,52]`, `[35,B,160]`."""
         lip_mask, sound_mask = lip_mask.unsqueeze(2), sound_mask.unsqueeze(2)
         lip_state, sound_state, both_state, lip_cache, sound_cache = state.split([1, 1, 1, 2 * DELAY, 2 * DELAY])
         if self.blind:
@@ -113,7 +113,8 @@ class Core(nn.Module):
         else:
             looks = self.lips((lips - self.lip_mean) / self.lip_spread)
             seen, lip_state, lip_cache = self.sense(looks, lip_mask, self.lip_near, self.lip_time, lip_state, lip_cache)
-        heard, sound_state, sound_cache = self.sense(self.sound((sound + 4) / 4), sound_mask, self.sound_near, self.sound_time, sound_state, sound_cache)
+        sounds = self.sound(torch.cat([(sound + 4) / 4, heard], 2))
+        heard, sound_state, sound_cache = self.sense(sounds, sound_mask, self.sound_near, self.sound_time, sound_state, sound_cache)
         joined = torch.cat([self.drop(seen), self.drop(heard), lip_mask, sound_mask], 2)
         both, both_state = self.both(joined, both_state.contiguous())
         return functional.log_softmax(self.out(self.drop(both)), 2), torch.cat([lip_state, sound_state, both_state, lip_cache, sound_cache])
@@ -126,10 +127,10 @@ class Whole(nn.Module):
         super().__init__()
         self.front, self.core = front, core
 
-    def forward(self, mouths, mouth_mask, sound, sound_mask, state):
+    def forward(self, mouths, mouth_mask, sound, heard, sound_mask, state):
         """See the module."""
         lips = self.front(mouths, mouth_mask)
-        return self.core(lips, mouth_mask[:, MARGIN : -MARGIN], sound, sound_mask, state)
+        return self.core(lips, mouth_mask[:, MARGIN : -MARGIN], sound, heard, sound_mask, state)
 
 
 class Sound(nn.Module):

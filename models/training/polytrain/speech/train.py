@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from ..grid import CALIBRATION, TRAIN
 from . import data, measure
+from .heard import PROVISIONAL, Ears, Encoder
 from .network import DEEP, DELAY, LINEAR, MARGIN, ROWS, STATE, Core, Front, Sound
 
 EMA = 0.995
@@ -45,20 +46,28 @@ def looked(front, pixels, mask):
     return front(mouths, functional.pad(mask, (MARGIN, MARGIN)))
 
 
-def loss_of(core, sound, batch, frames, front=None):
+def partials(count):
+    """Where partials end in a quarter of the batches, in steps: what a stream has heard by then, it has heard with less behind it."""
+    if torch.rand(()) > 0.25:
+        return ()
+    every = int(torch.randint(6, 16, ()))
+    return range(int(torch.randint(PROVISIONAL + 1, PROVISIONAL + 1 + every, ())), count, every)
+
+
+def loss_of(core, ears, batch, frames, front=None):
     """CTC of the words, and cross entropy of the frames' labels, which keeps words where they are said. With `front`,
     lips are pixels."""
     lips, lip_mask, waves, sound_mask, labels, lengths, targets = batch
     if front is not None:
         lips = looked(front, lips, lip_mask)
     with torch.no_grad():
-        heard = sound(waves)
+        sound, heard = ears(waves, sound_mask.any(1), partials(lips.shape[1]))
         # Bands that a room or a codec swallows.
-        for row in heard:
+        for row in sound:
             if torch.rand(()) < 0.3:
                 band, width = torch.randint(0, 36, ()), torch.randint(2, 9, ())
                 row.view(-1, 4, 40)[:, :, band : band + width] = -8
-    log_probs, _ = core(lips, lip_mask, heard, sound_mask, torch.zeros(ROWS, len(lips), STATE))
+    log_probs, _ = core(lips, lip_mask, sound, heard, sound_mask, torch.zeros(ROWS, len(lips), STATE))
     said = log_probs[:, DELAY:]
     flat = torch.tensor([word for target in targets for word in target])
     ctc = functional.ctc_loss(said.transpose(0, 1), flat, lengths, torch.tensor([len(t) for t in targets]), zero_infinity=True)
@@ -112,7 +121,7 @@ class Run:
     def write(self):
         core, front = self.shown()
         torch.save({"core": core.state_dict(), "front": front.state_dict()}, self.args.out / "weights.pt")
-        settings = {key: str(value) for key, value in vars(self.args).items() if key in ("senses", "steps", "batch", "copies", "rate", "seed")}
+        settings = {key: str(value) for key, value in vars(self.args).items() if key in ("senses", "steps", "batch", "copies", "rate", "seed", "begin")}
         (self.args.out / "metrics.json").write_text(json.dumps({"settings": settings, "steps": self.step, "minutes": self.elapsed / 60, "log": self.log}, indent=1))
 
 
@@ -130,10 +139,14 @@ def looks_of(args, front, clips, held):
 
 def begun(args, clips):
     """The networks as they are before the first step."""
-    core, front = Core(blind=args.senses == "ears"), front_end(args.lips, clips)
-    if args.front:
-        front.load_state_dict(torch.load(args.front, weights_only=True)["front"])
-    if args.senses != "ears":
+    core, front = Core(blind=args.senses == "ears"), Front() if args.begin or args.front else front_end(args.lips, clips)
+    if args.begin or args.front:
+        kept = torch.load(args.begin or args.front, weights_only=True)
+        front.load_state_dict(kept["front"])
+        front.eval()
+    if args.begin:
+        core.load_state_dict(kept["core"])
+    elif args.senses != "ears":
         every = torch.cat([look[0] for look in data.features(front, clips[::4], 1, 0)]).float()
         core.lip_mean, core.lip_spread = every.mean(0), every.std(0) + 0.05
     return core, front
@@ -144,9 +157,11 @@ def main():
     parser.add_argument("--senses-of", type=Path, required=True, help="folder of `polygraph senses` over GRID speaker 1, with positions.txt")
     parser.add_argument("--grid", type=Path, required=True, help="folder of the clips' .align files")
     parser.add_argument("--noise", type=Path, nargs="*", default=[], help="folders of speech in WAV, for babble")
-    parser.add_argument("--lips", type=Path, required=True, help="weights.pt of the network for lips and sound")
+    parser.add_argument("--encoder", type=Path, required=True, help="Moonshine's encoder, as `polygraph models fetch` keeps it")
+    parser.add_argument("--lips", type=Path, help="weights.pt of the network for lips and sound, whose trunk the front end begins with")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--front", type=Path, help="weights.pt of a run with --senses eyes, whose front end is taken")
+    parser.add_argument("--begin", type=Path, help="weights.pt of a run, or of `polytrain.speech.restore`, to go on from")
     parser.add_argument("--senses", choices=("both", "eyes", "ears"), default="both")
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--batch", type=int, default=20)
@@ -161,7 +176,7 @@ def main():
     core, front = begun(args, clips)
     looks, held_looks = looks_of(args, front, clips, held)
     print(json.dumps({"clips": len(clips), "held": len(held)}), flush=True)
-    noise, sound = data.Noise.cached(args.out.parent / "noise.npz", clips, args.noise), Sound()
+    noise, ears = data.Noise.cached(args.out.parent / "noise.npz", clips, args.noise), Ears(Sound(), Encoder(args.encoder))
     run = Run(args, core, front)
     pixels = front if args.senses == "eyes" else None
     batches = iter(data.Batches(clips, looks, noise, args.batch, args.seed + run.step, args.senses))
@@ -172,7 +187,7 @@ def main():
             group["lr"] = rate_at(args, run.step)
         core.train()
         front.train(pixels is not None)
-        total, parts = loss_of(core, sound, next(batches), 3 * (1 - run.step / args.steps) + 0.5, pixels)
+        total, parts = loss_of(core, ears, next(batches), 3 * (1 - run.step / args.steps) + 0.5, pixels)
         run.update(total)
         now = time.monotonic()
         run.elapsed, last = run.elapsed + now - last, now
@@ -183,7 +198,7 @@ def main():
             sums, seen = {}, 0
         if now - saved > CHECKPOINT_SECONDS or run.step == args.steps:
             shown, eyes = run.shown()
-            run.log.append({"step": run.step} | measure.quick(shown, sound, held, data.features(eyes, held, 1, 0) if pixels else held_looks, noise, args.senses))
+            run.log.append({"step": run.step} | measure.quick(shown, ears, held, data.features(eyes, held, 1, 0) if pixels else held_looks, noise, args.senses))
             print(json.dumps(run.log[-1]), flush=True)
             run.save()
             saved = last = time.monotonic()
