@@ -35,6 +35,7 @@ use crate::{
     error::{Error, Result},
     fault,
     publish::Sender,
+    supervise,
 };
 use credentials::Anchors;
 use graph::{Graph, Step};
@@ -74,6 +75,11 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
     // Before any thread is started. A live stream wants its results at once.
     if inputs.iter().flatten().all(|input| input.file.is_some()) {
         batch::schedule();
+    }
+    // A playlist from elsewhere names what it likes, and neither files nor devices are for it. Where files are analysed
+    // beside, they stay open.
+    if inputs.iter().flatten().all(|input| input.file.is_none()) {
+        supervise::forbid_files(&input::SCHEMES);
     }
     stop_on_ctrl_c();
     let (mut failed, mut met) = (false, false);

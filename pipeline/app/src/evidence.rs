@@ -35,6 +35,8 @@ pub use shelf::{Folder, Shelf};
 
 /// Frames whose faces are remembered: as long as the ring lasts, and then some.
 const MOST_FRAMES: usize = 1024;
+/// Most tracks whose picture an incident may be given.
+const MOST_TRACKS: usize = 1024;
 /// How far from a moment a picture may be that stands for it: two key frames are half a second apart.
 const NEAR_NS: u64 = 1_000_000_000;
 /// What a spectrogram shows before and after the moment at which an incident was told, and a strip of mouths before it.
@@ -147,6 +149,10 @@ impl Collector {
         let treated = self.treated(face.picture.clone(), |picture| *picture = coarse(picture, FACE_PATCHES));
         let kept = self.keep_drawn(EvidenceKind::HeatMap, face.pts_ns, &name, treated);
         self.tracks.insert(face.track, kept);
+        // Numbers of tracks grow: the first are long gone.
+        while self.tracks.len() > MOST_TRACKS {
+            self.tracks.pop_first();
+        }
     }
 
     fn key_frame(&mut self, frame: KeyFrame) {

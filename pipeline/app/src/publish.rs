@@ -116,11 +116,13 @@ pub fn config(brokers: &str, timeout: Duration, connection: &Connection) -> Resu
 pub fn tell(notice: &Notice) {
     match notice {
         Notice::DroppingBegan => {
-            errln!("polygraph: there is no room for all events: the least important are given up")
+            errln!(
+                "polygraph: events are given up: there is no room for all (the least important go first), or they are too old"
+            )
         }
         Notice::DroppingEnded(dropped) => {
             let counts: Vec<_> = dropped.iter().map(|(topic, records)| format!("{records} of {topic}")).collect();
-            errln!("polygraph: there is room for all events again; given up were {}", counts.join(", "));
+            errln!("polygraph: no more events are given up; these were: {}", counts.join(", "));
         }
         Notice::SpoolFailed(why) => errln!("polygraph: {why}"),
         Notice::SpoolHealed => errln!("polygraph: the spool can be written again"),

@@ -7,6 +7,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
+    time::Duration,
 };
 
 use polygraph_delivery::{Courier, CourierConfig, Message, Producer};
@@ -54,7 +55,9 @@ fn spool(folder: &Path, replay: &Replay) -> Result<ExitCode> {
         return Err(Error::input(folder.display().to_string(), "there is no spool in this folder"));
     }
     let config = config(&replay.brokers, replay.timeout, &replay.connection)?;
-    let courier = Courier::start(CourierConfig::new(config, folder), |notice| tell(&notice))?;
+    // Whoever sends a spool again wants what is old, too.
+    let config = CourierConfig { max_age: Duration::MAX, ..CourierConfig::new(config, folder) };
+    let courier = Courier::start(config, |notice| tell(&notice))?;
     let delivery = courier.finish(replay.timeout);
     let sum = delivery.tallies.sum();
     outln!("{} events were in the spool, {} acknowledged", sum.replayed, sum.acknowledged);

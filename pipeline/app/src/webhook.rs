@@ -133,6 +133,10 @@ impl Poster {
 
     fn deliver(&mut self, event: &str) -> bool {
         let mut pause = FIRST_PAUSE;
+        // Patience is for all that is left, not for each.
+        if self.ends.is_some_and(|ends| Instant::now() >= ends) {
+            return false;
+        }
         loop {
             match self.attempt(event) {
                 Answer::Taken => {

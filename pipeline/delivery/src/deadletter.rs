@@ -37,12 +37,16 @@ impl DeadLetterFile {
         let mut file = File::options().create(true).append(true).open(&self.path)?;
         let mut line = line(topic, record, reason).to_string();
         line.push('\n');
-        if file.metadata()?.len() + line.len() as u64 > self.max_bytes {
+        let before = file.metadata()?.len();
+        if before + line.len() as u64 > self.max_bytes {
             return Ok(false);
         }
-        file.write_all(line.as_bytes())?;
-        file.sync_data()?;
-        Ok(true)
+        let written = file.write_all(line.as_bytes()).and_then(|()| file.sync_data());
+        if written.is_err() {
+            // It comes again: half a line would spoil the next one, and a whole one would be there twice.
+            let _ = file.set_len(before);
+        }
+        written.map(|()| true)
     }
 }
 

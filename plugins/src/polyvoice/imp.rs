@@ -82,16 +82,22 @@ struct State {
     stream: Option<Stream>,
     speech: Option<Speech>,
     voice: Option<Voice>,
-    accounting: Accounting,
-    bad_samples: u64,
     /// Where faults begin and end that nobody was told of yet.
     edges: Vec<Edge>,
+}
+
+/// What `stats` tells. Apart from the state, which is held while networks run: who asks how things are doesn't wait for them.
+#[derive(Default)]
+struct Counts {
+    accounting: Accounting,
+    bad_samples: u64,
 }
 
 /// The implementation.
 #[derive(Default)]
 pub struct PolyVoice {
     settings: Mutex<Settings>,
+    counts: Mutex<Counts>,
     state: Mutex<State>,
 }
 
@@ -187,9 +193,9 @@ impl ObjectImpl for PolyVoice {
             "silence-threshold" => settings.silence_threshold.to_value(),
             "silence-time" => settings.silence_time.to_value(),
             "stats" => {
-                let state = lock(&self.state);
-                let mut stats = stats(&state.accounting);
-                stats.set("bad-samples", state.bad_samples);
+                let counts = lock(&self.counts);
+                let mut stats = stats(&counts.accounting);
+                stats.set("bad-samples", counts.bad_samples);
                 stats.to_value()
             }
             name => settings.faults.get(name).unwrap_or_else(|| unimplemented!()),
@@ -250,6 +256,7 @@ impl BaseTransformImpl for PolyVoice {
             )
         })?;
         *lock(&self.state) = State { speech, voice, ..State::default() };
+        *lock(&self.counts) = Counts::default();
         Ok(())
     }
 
@@ -349,15 +356,16 @@ impl PolyVoice {
         settings: &Settings,
         buffer: &gst::BufferRef,
     ) -> Result<Option<AudioResults>, String> {
-        let State { stream, speech, voice, accounting, bad_samples, edges } = state;
+        let State { stream, speech, voice, edges } = state;
         let stream = stream.as_mut().ok_or("sound came before its caps")?;
         let Some(pts) = buffer.pts() else {
-            accounting.skipped("no-pts");
+            lock(&self.counts).accounting.skipped("no-pts");
             return Ok(None);
         };
         let map = buffer.map_readable().map_err(|_| "the buffer can't be read")?;
         let mut scratch = std::mem::take(&mut stream.scratch);
-        *bad_samples += samples(&map, stream.info.format(), &mut scratch);
+        let bad = samples(&map, stream.info.format(), &mut scratch);
+        lock(&self.counts).bad_samples += bad;
         let range = follow(stream, speech, voice, edges, pts, scratch.len(), buffer.flags())?;
         let quiet = 10f64.powf(settings.silence_threshold / 20.0) as f32;
         stream.meter.push(&scratch, quiet).map_err(|error| format!("loudness: {error}"))?;
@@ -369,11 +377,14 @@ impl PolyVoice {
         let mut heard = Vec::new();
         let keep = settings.keep_sound.then_some(&mut heard);
         let windows = listen(&mut stream.hearing, speech, voice, &scratch, keep)?;
-        if lost(speech, voice) > before {
-            accounting.skipped("busy");
+        let is_lost = lost(speech, voice) > before;
+        let mut counts = lock(&self.counts);
+        if is_lost {
+            counts.accounting.skipped("busy");
         } else {
-            accounting.analysed();
+            counts.accounting.analysed();
         }
+        drop(counts);
         stream.scratch = scratch;
         for window in &windows {
             gst::log!(CAT, imp = self, "speech {:.3} at {}", window.p, window.pts.start_ns);

@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// Schemes that are opened; anything else could reach devices or run programs.
-const SCHEMES: [&str; 11] = ["rtsp", "rtsps", "rtspt", "rtspu", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp"];
+pub const SCHEMES: [&str; 11] =
+    ["rtsp", "rtsps", "rtspt", "rtspu", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp"];
 
 /// An input that may be opened.
 pub struct Input {

@@ -253,7 +253,11 @@ fn host(uri: &str) -> Result<Option<(Host, Option<u16>)>, String> {
     let place = host_range(uri).ok_or_else(bad)?;
     let authority_end = uri[place.start..].find(['/', '?', '#']).map_or(uri.len(), |end| place.start + end);
     let authority = &uri[uri.find("://").map_or(0, |at| at + 3)..authority_end];
-    if authority.matches('@').count() > 1 || uri.contains('\\') || uri.chars().any(|c| c.is_control() || c == ' ') {
+    // GStreamer's parser of RTSP reads on behind a `#`, where others see the end of the authority.
+    if authority.matches('@').count() > 1
+        || uri.contains(['\\', '#'])
+        || uri.chars().any(|c| c.is_control() || c == ' ')
+    {
         return Err(bad());
     }
     let port = match uri[place.end..authority_end].strip_prefix(':') {
@@ -296,6 +300,8 @@ mod tests {
             "http://127.1/",
             "http://a@b@127.0.0.1/",
             "http://cam\\@127.0.0.1/",
+            "rtsp://8.8.8.8:554#@127.0.0.1:8554/x",
+            "rtsp://camera.example#@127.0.0.1/",
             "rtsp://0.0.0.0/",
             "rtsp://[::1]/1",
             "rtsp://[fe80::1]/1",

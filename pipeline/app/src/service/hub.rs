@@ -150,6 +150,12 @@ impl Hub {
         self.metrics.forget(stream);
     }
 
+    /// A stream's epoch ended, and nobody was left to say so of its incidents.
+    pub fn ended(&self, stream: &str) {
+        self.incidents.end(stream);
+        self.metrics.no_faults(stream);
+    }
+
     fn timeline_of(&self, stream: &str) -> Arc<Mutex<Timeline>> {
         self.timeline(stream).unwrap_or_else(|| {
             let mut timelines = self.timelines.write().unwrap_or_else(PoisonError::into_inner);

@@ -89,8 +89,13 @@ impl Incidents {
         }
         events.for_each(|line| incidents.take_line(&line));
         // Their epochs ended with the last run, which may have had no time to say so.
-        incidents.lock().incidents.values_mut().for_each(|incident| "close".clone_into(&mut incident.state));
+        incidents.lock().incidents.values_mut().for_each(Incident::close);
         incidents
+    }
+
+    /// Closes what is open of a stream, whose epoch ended without a word.
+    pub fn end(&self, stream: &str) {
+        self.lock().incidents.values_mut().filter(|incident| incident.stream == stream).for_each(Incident::close);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inbox> {
@@ -187,6 +192,10 @@ impl Inbox {
 }
 
 impl Incident {
+    fn close(&mut self) {
+        "close".clone_into(&mut self.state);
+    }
+
     /// The names of its pictures.
     pub fn pictures(&self) -> Vec<String> {
         self.data["evidence"].as_array().into_iter().flatten().filter_map(name).map(str::to_owned).collect()
@@ -225,6 +234,17 @@ mod tests {
             ]},
         })
         .to_string()
+    }
+
+    #[test]
+    fn what_a_dead_process_left_open_is_closed_for_its_streams_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let incidents = Incidents::open(&folder.path().join("notes.ndjson"), std::iter::empty());
+        incidents.take_line(&event("E1", "open", 1));
+        incidents.end("other");
+        assert_eq!(incidents.get("cam.E1.0").unwrap().state, "open");
+        incidents.end("cam");
+        assert_eq!(incidents.get("cam.E1.0").unwrap().state, "close");
     }
 
     #[test]

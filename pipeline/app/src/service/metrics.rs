@@ -282,8 +282,23 @@ impl Metrics {
 
     /// A request was answered.
     pub fn request(&self, method: &str, route: &str, status: u16, took: Duration) {
+        // Whoever connects can name a method; a series for each would fill the memory.
+        let method = match method {
+            "GET" | "HEAD" | "POST" | "PUT" | "DELETE" | "OPTIONS" => method,
+            _ => "other",
+        };
         self.requests.with_label_values(&[method, route, &status.to_string()]).inc();
         self.request_duration.with_label_values(&[route]).observe(took.as_secs_f64());
+    }
+
+    /// What a stream's process had found, it can't find again to close it.
+    pub fn no_faults(&self, stream: &str) {
+        for fault in FaultKind::ALL {
+            // Only where there was one: gauges of faults that never were say nothing.
+            if self.faults.with_label_values(&[stream, fault.as_str()]).get() > 0 {
+                self.faults_open.with_label_values(&[stream, fault.as_str()]).set(0);
+            }
+        }
     }
 
     /// A stream was removed: its labels go.

@@ -13,7 +13,7 @@ pub mod worker;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -39,6 +39,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 const PICTURE: Duration = Duration::from_secs(2);
 /// How long workers may take to end by themselves.
 const END: Duration = Duration::from_secs(7);
+/// Orders that may wait for a worker to read them: two a stream at its start. One that has so many unread hangs.
+const MOST_ORDERS: usize = 4096;
 
 /// A stream as its worker knows it.
 struct Known {
@@ -50,7 +52,8 @@ struct Known {
 
 #[derive(Default)]
 struct Inner {
-    orders: Option<ChildStdin>,
+    /// Lines on their way to the worker: a thread writes them, for nobody waits for a worker that doesn't read.
+    orders: Option<SyncSender<String>>,
     pid: Option<u32>,
     starts: u64,
     streams: BTreeMap<String, Known>,
@@ -169,9 +172,7 @@ impl Inner {
     /// Tells it to the worker; one that is gone is told all of it when it is back.
     fn order(&mut self, order: &Order) {
         let Ok(line) = serde_json::to_string(order) else { return };
-        if let Some(orders) = &mut self.orders
-            && writeln!(orders, "{line}").is_err()
-        {
+        if self.orders.as_ref().is_some_and(|orders| orders.try_send(line).is_err()) {
             self.orders = None;
         }
     }
@@ -207,10 +208,17 @@ impl Worker {
             Some(users) => worker.env(proxy::VARIABLE, users),
             None => worker.env_remove(proxy::VARIABLE),
         };
-        let mut child = worker.spawn()?;
-        let mut orders = child.stdin.take().ok_or(std::io::ErrorKind::BrokenPipe)?;
         let hello = serde_json::to_string(&self.hello).map_err(std::io::Error::other)?;
-        writeln!(orders, "{hello}")?;
+        let mut child = worker.spawn()?;
+        let orders = match self.tell(child.stdin.take(), hello) {
+            Ok(orders) => orders,
+            Err(error) => {
+                // It may have ended by itself.
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error);
+            }
+        };
         let mut inner = self.lock();
         (inner.orders, inner.pid) = (Some(orders), Some(child.id()));
         inner.starts += 1;
@@ -222,6 +230,21 @@ impl Worker {
             }
         }
         Ok(child)
+    }
+
+    /// Writes orders to a process until there are none to come, which is the end of its input.
+    fn tell(&self, input: Option<ChildStdin>, hello: String) -> std::io::Result<SyncSender<String>> {
+        let mut input = input.ok_or(std::io::ErrorKind::BrokenPipe)?;
+        let (orders, waiting) = mpsc::sync_channel::<String>(MOST_ORDERS);
+        let write = move || {
+            for line in std::iter::once(hello).chain(waiting) {
+                if writeln!(input, "{line}").is_err() {
+                    return;
+                }
+            }
+        };
+        std::thread::Builder::new().name(format!("worker-{}-in", self.number)).spawn(write)?;
+        Ok(orders)
     }
 
     /// Hears a process to its end, and ends it when it hangs.
@@ -327,7 +350,10 @@ impl Worker {
             }
         }
         drop(inner);
-        states.iter().for_each(|(id, status)| self.hub.state(id, status));
+        for (id, status) in &states {
+            self.hub.state(id, status);
+            self.hub.ended(id.as_str());
+        }
         self.news.notify_all();
     }
 }

@@ -44,9 +44,12 @@ pub struct Stored {
     pub lines: Vec<Arc<str>>,
     /// The second event follows them.
     pub reached: bool,
-    /// There are more than were asked for.
+    /// There are more than were asked for, or than memory is for.
     pub cut: bool,
 }
+
+/// Most bytes of lines that are given at once.
+const MOST_BYTES: usize = 16 << 20;
 
 /// The store.
 pub struct Store {
@@ -96,9 +99,9 @@ impl Store {
         &self.counts
     }
 
-    /// The lines after the event of this id, at most so many and up to another event; `None` when the first isn't there.
-    /// Reads the disk.
-    pub fn after(&self, id: &str, until: Option<&str>, most: usize) -> Option<Stored> {
+    /// The lines after the event of this id that somebody takes, at most so many and up to another event; `None` when the first
+    /// isn't there. Reads the disk.
+    pub fn after(&self, id: &str, until: Option<&str>, most: usize, takes: impl Fn(&str) -> bool) -> Option<Stored> {
         let needle = |id: &str| format!("\"id\":\"{id}\"");
         let (needle, end) = (needle(id), until.map(needle));
         let files = files(&self.folder);
@@ -107,14 +110,20 @@ impl Store {
             |file| File::open(file).ok().map(|file| BufReader::new(file).lines().map_while(std::result::Result::ok));
         let mut after = files[first..].iter().filter_map(lines).flatten().skip_while(|line| !line.contains(&needle));
         after.next()?;
-        let mut stored = Stored::default();
+        let (mut stored, mut bytes) = (Stored::default(), 0);
         for line in after {
             stored.reached = end.as_ref().is_some_and(|end| line.contains(end));
-            stored.cut = !stored.reached && stored.lines.len() == most;
-            if stored.reached || stored.cut {
+            if stored.reached {
                 break;
             }
-            stored.lines.push(line.into());
+            if takes(&line) {
+                bytes += line.len();
+                stored.cut = stored.lines.len() == most || bytes > MOST_BYTES;
+                if stored.cut {
+                    break;
+                }
+                stored.lines.push(line.into());
+            }
         }
         Some(stored)
     }
@@ -265,7 +274,7 @@ mod tests {
         assert_eq!(store.all_of("io.polygraph.incident.v1").count(), 0);
         let after = |n: usize, until: Option<usize>, most| {
             let until = until.map(|n| format!("s/e/frame/{n}/0"));
-            let stored = store.after(&format!("s/e/frame/{n}/0"), until.as_deref(), most)?;
+            let stored = store.after(&format!("s/e/frame/{n}/0"), until.as_deref(), most, |_| true)?;
             Some((stored.lines, stored.reached, stored.cut))
         };
         let lines = |range: std::ops::Range<usize>| range.map(line).collect::<Vec<_>>();
@@ -273,6 +282,9 @@ mod tests {
         assert_eq!(after(47, Some(51), 100), Some((lines(48..51), true, false)), "over the edge of a file");
         assert_eq!(after(47, Some(99), 100), Some((lines(48..60), false, false)));
         assert_eq!(after(59, None, 5), Some((vec![], false, false)));
+        let wanted = |line: &str| line.contains("/57/") || line.contains("/58/");
+        let stored = store.after("s/e/frame/3/0", None, 2, wanted).unwrap();
+        assert_eq!((stored.lines, stored.cut), (lines(57..59), false), "what nobody takes doesn't count");
         assert_eq!(after(99, None, 5), None);
     }
 

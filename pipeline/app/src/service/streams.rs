@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use polygraph_core::load::Rates;
 use polygraph_models::Provider;
 
-use super::config::{Config, StreamConfig};
+use super::config::{Config, Secret, StreamConfig};
 use super::hub::Hub;
 use super::processes::{Processes, Remote};
 use crate::error::{Error, Result};
@@ -150,6 +150,12 @@ impl Streams {
         }
         for stream in streams.kept() {
             let id = stream.id.clone();
+            if streams.lock().contains_key(&id) {
+                errln!(
+                    "polygraph: the stream {id} is in the configuration too, which counts: the API's own is left out"
+                );
+                continue;
+            }
             // What was allowed then may not be now; the others start all the same.
             if let Err(why) = streams.valid(&stream).and_then(|()| streams.start(stream, false)) {
                 errln!("polygraph: the stream {id}, added by the API, is not started: {why}");
@@ -211,7 +217,7 @@ impl Streams {
         if self.lock().contains_key(&config.id) {
             return Err(Refusal::Taken(config.id));
         }
-        self.valid(&config)?;
+        self.valid_from_outside(&config)?;
         self.start(config, false)?;
         self.keep()
     }
@@ -222,7 +228,7 @@ impl Streams {
     /// When the description is wrong; then the stream runs on as it was.
     pub fn put(&self, config: StreamConfig) -> Result<bool, Refusal> {
         let _changing = self.change();
-        self.valid(&config)?;
+        self.valid_from_outside(&config)?;
         let was = self.lock().get(&config.id).map(|entry| entry.config.clone());
         if was.as_ref() == Some(&config) {
             return Ok(true);
@@ -303,6 +309,8 @@ impl Streams {
             self.start(stream, true).map_err(|why| Error::Service(format!("stream {id}: {why}")))?;
         }
         changed.untouched = self.lock().len() - changed.added.len() - changed.changed.len();
+        // What has moved into the configuration is no longer the API's.
+        self.keep().map_err(|why| Error::Service(why.to_string()))?;
         Ok(changed)
     }
 
@@ -337,6 +345,16 @@ impl Streams {
             return Err(Refusal::Wrong(wrong.join("; ")));
         }
         self.hub.guard().check(&config.uri).map_err(Refusal::Wrong)
+    }
+
+    /// The same of a description that came by the API: this machine's variables and files are not for whoever may add a
+    /// stream, who would get them as the password of a server of his own.
+    fn valid_from_outside(&self, config: &StreamConfig) -> Result<(), Refusal> {
+        if config.password.as_ref().is_some_and(Secret::is_elsewhere) {
+            let why = "password: as it is; env: and file: are for the configuration file";
+            return Err(Refusal::Wrong(why.to_owned()));
+        }
+        self.valid(config)
     }
 
     fn start(&self, config: StreamConfig, from_file: bool) -> Result<(), Refusal> {

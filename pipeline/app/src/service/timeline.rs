@@ -227,8 +227,8 @@ impl Timeline {
     fn texts(&mut self, frame: &Frame, at_ms: u64) {
         let stands = |text: &Text| at_ms >= text.until_ms && at_ms - text.until_ms <= TEXT_GAP_MS;
         let mut standing: Vec<_> = self.texts.iter_mut().filter(|text| stands(text)).collect();
-        let known: Vec<_> = standing.iter().map(|text| text.text.clone()).collect();
-        let known = recognised(&known.iter().map(String::as_str).collect::<Vec<_>>(), &frame.screen_text);
+        let texts: Vec<_> = standing.iter().map(|text| text.text.as_str()).collect();
+        let known = recognised(&texts, &frame.screen_text);
         let mut new = Vec::new();
         for (line, place) in frame.screen_text.iter().zip(known) {
             match place.and_then(|place| standing.get_mut(place)) {

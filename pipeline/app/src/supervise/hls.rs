@@ -50,6 +50,8 @@ impl Segment {
 
 /// Reads playlists.
 pub(super) struct Reader {
+    /// Where the credentials are for: not for whoever a playlist names.
+    own: String,
     credentials: Option<Credentials>,
     verify_tls: bool,
 }
@@ -64,7 +66,11 @@ impl Reader {
     /// For a source that may be HLS; `None` for others.
     pub(super) fn of(wanted: &Wanted, uri: &str) -> Option<Self> {
         let Wanted { credentials, verify_tls, .. } = wanted;
-        is_http(uri).then(|| Self { credentials: credentials.clone(), verify_tls: *verify_tls })
+        is_http(uri).then(|| Self {
+            own: origin(uri).to_owned(),
+            credentials: credentials.clone(),
+            verify_tls: *verify_tls,
+        })
     }
 
     fn date_of(&self, segment: &Segment) -> Option<u64> {
@@ -100,6 +106,10 @@ impl Reader {
         (easy.response_code() == Ok(200)).then_some(Playlist { uri, text })
     }
 
+    fn credentials_for(&self, uri: &str) -> Option<&Credentials> {
+        self.credentials.as_ref().filter(|_| origin(uri).eq_ignore_ascii_case(&self.own))
+    }
+
     fn request(&self, uri: &str) -> Result<Easy, curl::Error> {
         let mut easy = Easy::new();
         easy.url(uri)?;
@@ -113,12 +123,18 @@ impl Reader {
             easy.proxy(&proxy)?;
             easy.noproxy("")?;
         }
-        if let Some(Credentials { user, password }) = &self.credentials {
+        if let Some(Credentials { user, password }) = self.credentials_for(uri) {
             easy.username(user)?;
             easy.password(password)?;
         }
         Ok(easy)
     }
+}
+
+/// Scheme and authority of a URI.
+fn origin(uri: &str) -> &str {
+    let start = uri.find("://").map_or(0, |at| at + 3);
+    uri[start..].find(['/', '?', '#']).map_or(uri, |end| &uri[..start + end])
 }
 
 impl Playlist {
@@ -218,6 +234,21 @@ mod tests {
         assert_eq!(date("https://cdn.example/live/3.ts"), None, "behind a discontinuity nothing is known");
         assert_eq!(date("https://x.example/4.ts"), Some(981_173_120_000_000_000));
         assert_eq!(date("https://cdn.example/live/5.ts"), None);
+    }
+
+    #[test]
+    fn credentials_are_for_the_host_that_was_named() {
+        let credentials = Some(Credentials { user: "u".into(), password: "p".into() });
+        let reader = Reader { own: origin("https://cam.example/a.m3u8?x").into(), credentials, verify_tls: true };
+        assert!(reader.credentials_for("https://CAM.example/low/a.m3u8").is_some());
+        for other in [
+            "http://cam.example/a.m3u8",
+            "https://cdn.example/a.m3u8",
+            "https://cam.example:444/a",
+            "https://cam.example@x/",
+        ] {
+            assert!(reader.credentials_for(other).is_none(), "{other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The two tables as people and workers read and write them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -150,8 +150,9 @@ impl Board {
                 .map_err(|error| failed(error.to_string()))?;
         }
         consumer.assign(&all).map_err(|error| failed(error.to_string()))?;
-        let (mut table, mut left) = (BTreeMap::new(), partitions.len());
-        while left > 0 {
+        // A partition ends again when something was written behind its end.
+        let (mut table, mut ended) = (BTreeMap::new(), BTreeSet::new());
+        while ended.len() < partitions.len() {
             let wait = deadline.saturating_duration_since(Instant::now());
             if wait.is_zero() {
                 return Err(failed(format!("{topic} could not be read in time")));
@@ -165,7 +166,9 @@ impl Board {
                         None => table.remove(&at),
                     };
                 }
-                Some(Err(KafkaError::PartitionEOF(_))) => left -= 1,
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    ended.insert(partition);
+                }
                 Some(Err(error)) => self.ledger.note(error.to_string()),
                 None => {}
             }

@@ -35,6 +35,11 @@ impl Secret {
         }
     }
 
+    /// Whether it is taken from the environment or from a file of this machine.
+    pub fn is_elsewhere(&self) -> bool {
+        ["env:", "file:"].iter().any(|place| self.0.starts_with(place))
+    }
+
     /// As it was written, for the service's own files.
     pub fn written(&self) -> &str {
         &self.0

@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use serde::Deserialize;
-use tokio::sync::broadcast;
+use tokio::sync::{Semaphore, broadcast};
 use tokio::task::spawn_blocking;
 use tokio_stream::wrappers::BroadcastStream;
 use tokio_stream::wrappers::errors::BroadcastStreamRecvError;
@@ -24,6 +24,8 @@ use crate::service::hub::{Hub, Said};
 
 /// Events that are repeated from disk at most.
 const MOST_REPEATED: usize = 50_000;
+/// Listeners for whom the disk is read at once: one that is behind may be a gigabyte behind.
+static READERS: Semaphore = Semaphore::const_new(4);
 /// Between two signs of life.
 const ALIVE: Duration = Duration::from_secs(15);
 
@@ -56,7 +58,7 @@ struct Resumed {
 }
 
 /// Listens, after an id if there is one: from memory, else from disk.
-async fn resume(app: &Arc<App>, after: Option<String>) -> Result<Resumed, Problem> {
+async fn resume(app: &Arc<App>, after: Option<String>, filter: &Filter) -> Result<Resumed, Problem> {
     let Some(id) = after else {
         return Ok(Resumed { before: vec![], gap: false, listener: app.hub.listen() });
     };
@@ -67,7 +69,12 @@ async fn resume(app: &Arc<App>, after: Option<String>) -> Result<Resumed, Proble
     // Older than memory: from disk up to where memory begins.
     let reading = Arc::clone(app);
     let until = memory.events.first().map(|said| said.id.clone());
-    let stored = spawn_blocking(move || reading.hub.store().after(&id, until.as_deref(), MOST_REPEATED)).await?;
+    let filter = filter.clone();
+    let takes = move |line: &str| Said::of_line(line.into()).is_some_and(|said| filter.takes(&said));
+    // It is never closed, so a turn comes.
+    let turn = READERS.acquire().await;
+    let stored = spawn_blocking(move || reading.hub.store().after(&id, until.as_deref(), MOST_REPEATED, takes)).await?;
+    drop(turn);
     // Memory of a run that has forgotten nothing follows the last run's disk.
     let gap = stored.as_ref().is_none_or(|stored| stored.cut || (!stored.reached && memory.full));
     let lines = stored.into_iter().flat_map(|stored| stored.lines);
@@ -101,7 +108,7 @@ pub async fn sse(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let Query(filter) = filter?;
     let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(str::to_owned);
-    let Resumed { before, gap, listener } = resume(&app, filter.after.clone().or(last)).await?;
+    let Resumed { before, gap, listener } = resume(&app, filter.after.clone().or(last), &filter).await?;
     let present = Present::new(&app.hub, "sse");
     let hub = Arc::clone(&app.hub);
     let event = |said: &Said| Event::default().id(&said.id).event(&said.kind).data(&*said.line);

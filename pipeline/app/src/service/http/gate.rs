@@ -23,6 +23,8 @@ use crate::service::config::{Http, Role};
 
 /// An answer that takes longer is given up.
 const LONGEST: Duration = Duration::from_secs(20);
+/// Most signs of a path in the audit log.
+const LONGEST_PATH: usize = 256;
 /// Addresses that are remembered at once.
 const MOST_ADDRESSES: usize = 4096;
 /// So many seconds' requests may come at once.
@@ -172,10 +174,11 @@ pub async fn pass(
     let status = response.status().as_u16();
     let route = route.as_ref().map_or("other", MatchedPath::as_str);
     app.hub.metrics.request(method.as_str(), route, status, began.elapsed());
-    if changes(&method) {
+    // What the gate refused to strangers is in the metrics: written down, anybody could fill the disk with it.
+    if changes(&method) && who.is_some() && status != StatusCode::TOO_MANY_REQUESTS.as_u16() {
         let entry = serde_json::json!({
             "at_ms": crate::service::now_ms(), "who": who, "from": address.ip(), "method": method.as_str(),
-            "path": path, "status": status,
+            "path": path.chars().take(LONGEST_PATH).collect::<String>(), "status": status,
         });
         let app = Arc::clone(&app);
         // The answer is only given when it is written down.

@@ -88,7 +88,7 @@ pub async fn open(
     let upgrade = upgrade.map_err(|why| {
         Problem::new(StatusCode::UPGRADE_REQUIRED, format!("this is a WebSocket: {}", why.body_text()))
     })?;
-    let resumed = resume(&app, filter.after.clone()).await?;
+    let resumed = resume(&app, filter.after.clone(), &filter).await?;
     let hub = Arc::clone(&app.hub);
     let limited = upgrade.max_message_size(MOST_BYTES).max_frame_size(MOST_BYTES).protocols(["cloudevents.json"]);
     Ok(limited.on_upgrade(move |mut socket| async move {
