@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, Once, OnceLock};
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ const DEADLINE: Duration = Duration::from_secs(60);
 struct Heard {
     said: Mutex<Said>,
     news: Condvar,
+    /// A URI with this isn't admitted.
+    refuses: Option<String>,
 }
 
 #[derive(Default)]
@@ -46,6 +50,11 @@ impl Sink for Heard {
     fn state(&self, _stream: &StreamId, status: &Status) {
         self.said.lock().unwrap().states.push(status.state);
         self.news.notify_all();
+    }
+
+    fn admit(&self, wanted: &Wanted) -> Result<String, String> {
+        let is_refused = self.refuses.as_ref().is_some_and(|refused| wanted.uri.contains(refused));
+        if is_refused { Err("not that one".to_owned()) } else { Ok(wanted.uri.clone()) }
     }
 }
 
@@ -113,8 +122,12 @@ fn wanted(uri: &str) -> Wanted {
 }
 
 fn start(wanted: Wanted) -> (Stream, Arc<Heard>) {
+    start_with(wanted, Heard::default())
+}
+
+fn start_with(wanted: Wanted, heard: Heard) -> (Stream, Arc<Heard>) {
     init();
-    let heard = Arc::new(Heard::default());
+    let heard = Arc::new(heard);
     (Stream::start(wanted, Arc::clone(&heard) as Arc<dyn Sink>).unwrap(), heard)
 }
 
@@ -205,6 +218,40 @@ fn wrong_passwords_and_certificates_are_refused_and_said() {
         assert!(!reason.contains("a word"));
         assert!(stream.stop(DEADLINE));
     }
+}
+
+/// An RTSP server that sends whoever asks elsewhere.
+fn redirector(to: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("rtsp://{}/live", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let Ok(mut client) = client else { return };
+            let lines = BufReader::new(client.try_clone().unwrap()).lines().map_while(Result::ok);
+            let number = lines.take_while(|line| !line.is_empty()).find(|line| line.starts_with("CSeq:"));
+            let answer = format!("RTSP/1.0 302 Found\r\n{}\r\nLocation: {to}\r\n\r\n", number.unwrap_or_default());
+            // Who has gone needs no answer.
+            let _ = client.write_all(answer.as_bytes());
+        }
+    });
+    uri
+}
+
+#[test]
+fn a_server_that_leads_elsewhere_is_followed_only_where_that_is_allowed() {
+    let server = RtspServer::start(&the_film(), &[]);
+    let uri = redirector(server.uri());
+    let (stream, heard) = start(wanted(&uri));
+    heard.wait_for_frames(2);
+    assert!(stream.stop(DEADLINE));
+
+    let refuses = Some(server.uri());
+    let (stream, heard) = start_with(wanted(&uri), Heard { refuses, ..Heard::default() });
+    heard.wait_for(State::Recovering);
+    let reason = stream.status().reason.unwrap();
+    assert!(reason.contains("not that one"), "{reason}");
+    assert_eq!(heard.frames(), 0);
+    assert!(stream.stop(DEADLINE));
 }
 
 fn certificate(folder: &std::path::Path) -> PathBuf {

@@ -45,10 +45,10 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Builds the pipeline and lets it run; that may take its time, and nobody waits for it.
-    pub(super) fn open(wanted: &Wanted, uri: &str, epoch: String) -> Result<Self, Break> {
+    pub(super) fn open(wanted: &Wanted, uri: &str, epoch: String, admits: &source::Admits) -> Result<Self, Break> {
         let ours = |error: gst::glib::BoolError| Break::Ours(format!("GStreamer: {}", error.message));
         let probe = Arc::new(Probe::default());
-        let source = source::Source::build(wanted, uri, &probe)?;
+        let source = source::Source::build(wanted, uri, &probe, admits)?;
         let analyzer = wanted.analysis.element().map_err(ours)?;
         // Nothing here is ever held back: what comes too fast for the analysers is shed, and counted.
         analyzer.set_property_from_str("live", "true");

@@ -12,6 +12,7 @@ use ulid::Ulid;
 
 use super::account::Shared;
 use super::connection::{Connection, Taken};
+use super::source::Admits;
 use super::{Sink, Wanted};
 use crate::{evidence::Collector, memory};
 
@@ -176,7 +177,10 @@ impl Driver {
         self.evidence = Collector::new(shelf, self.wanted.analysis.faces, KEY_FRAME_BYTES);
         self.shared.epoch(&epoch, self.clock);
         let opened = self.sink.admit(&self.wanted).map_err(Break::Ours);
-        match opened.and_then(|uri| Connection::open(&self.wanted, &uri, epoch)) {
+        let (sink, wanted) = (Arc::clone(&self.sink), self.wanted.clone());
+        let admits: Admits =
+            Arc::new(move |uri| sink.admit(&Wanted { uri: uri.to_owned(), ..wanted.clone() }).map(drop));
+        match opened.and_then(|uri| Connection::open(&self.wanted, &uri, epoch, &admits)) {
             Ok(connection) => {
                 self.shared.opened(connection.analyzer(), connection.probe());
                 self.connection = Some(connection);

@@ -38,8 +38,11 @@ pub(super) enum Pace {
     Ours,
 }
 
+/// Asked where a server leads elsewhere: why that may not be opened, if it may not.
+pub(super) type Admits = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 impl Source {
-    pub(super) fn build(wanted: &Wanted, uri: &str, probe: &Arc<Probe>) -> Result<Self, Break> {
+    pub(super) fn build(wanted: &Wanted, uri: &str, probe: &Arc<Probe>, admits: &Admits) -> Result<Self, Break> {
         let failed = |error: glib::BoolError| Break::Ours(format!("GStreamer: {}", error.message));
         if let Some(path) = file(uri) {
             let filesrc = file_source().map_err(failed)?;
@@ -53,7 +56,7 @@ impl Source {
             scheme => {
                 let pace = if scheme.starts_with("http") { Pace::Ours } else { Pace::Sender };
                 let decoder = gst::ElementFactory::make("uridecodebin").property("uri", uri).build().map_err(failed)?;
-                set_up(&decoder, wanted, probe);
+                set_up(&decoder, wanted, probe, admits);
                 Ok(Self::Uri(decoder, pace))
             }
         }
@@ -154,14 +157,17 @@ pub fn forbid_files(allowed: &[&str]) {
 }
 
 /// Sets up whatever source element `uridecodebin` chooses.
-fn set_up(decoder: &gst::Element, wanted: &Wanted, probe: &Arc<Probe>) {
+fn set_up(decoder: &gst::Element, wanted: &Wanted, probe: &Arc<Probe>, admits: &Admits) {
     let settings = wanted.clone();
-    let probe = Arc::clone(probe);
+    let (probe, admits) = (Arc::clone(probe), Arc::clone(admits));
     decoder.connect("source-setup", false, move |values| {
         let source = values.get(1)?.get::<gst::Element>().ok()?;
         probe.watch_source(&source);
         match source.factory()?.name().as_str() {
-            "rtspsrc" => set_up_rtsp(&source, &settings),
+            "rtspsrc" => {
+                set_up_rtsp(&source, &settings);
+                watch_redirects(&source, Arc::clone(&admits));
+            }
             "souphttpsrc" => {
                 source.set_property("timeout", 5_u32);
                 source.set_property("retries", 0);
@@ -203,6 +209,21 @@ fn set_up_rtsp(source: &gst::Element, wanted: &Wanted) {
     }
     give(source, wanted, ["user-id", "user-pw"]);
     rtsp::lead_ends_past_jitterbuffers(source);
+}
+
+/// `rtspsrc` follows a server that sends it elsewhere, by itself: no stream is taken from there unless it is allowed. The description
+/// has been asked for by then.
+fn watch_redirects(source: &gst::Element, admits: Admits) {
+    let own = source.property::<Option<String>>("location");
+    source.connect("select-stream", false, move |values| {
+        let source = values.first()?.get::<gst::Element>().ok()?;
+        let now = source.property::<Option<String>>("location").filter(|now| Some(now) != own.as_ref());
+        let refused = now.and_then(|now| admits(&now).err());
+        if let Some(why) = &refused {
+            gst::element_error!(source, gst::ResourceError::NotAuthorized, ["the server leads elsewhere: {why}"]);
+        }
+        Some(refused.is_none().to_value())
+    });
 }
 
 /// Sets a property of flags to none of them, which has no name.
