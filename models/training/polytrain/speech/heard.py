@@ -39,7 +39,7 @@ class Encoder:
         """`[B,160+T*640]` -> `[B,T,288]`, as heard by partials that end with so many steps, and a final at the end."""
         count = (waves.shape[1] - LEAD) // STEP
         heard, settled = torch.zeros(len(waves), count, HEARD), 0
-        for end in (*ends, count):
+        for end in (*(end for end in ends if end < count), count):
             upto = count if end == count else end - PROVISIONAL
             if upto > settled:
                 begin = max(0, settled - WINDOW)

@@ -220,7 +220,7 @@ fn watch_redirects(source: &gst::Element, admits: Admits) {
         let now = source.property::<Option<String>>("location").filter(|now| Some(now) != own.as_ref());
         let refused = now.and_then(|now| admits(&now).err());
         if let Some(why) = &refused {
-            gst::element_error!(source, gst::ResourceError::NotAuthorized, ["the server leads elsewhere: {why}"]);
+            gst::element_error!(source, gst::ResourceError::NotAuthorized, ("the server leads elsewhere: {why}"));
         }
         Some(refused.is_none().to_value())
     });
