@@ -46,6 +46,8 @@ pub struct LipGate {
     pub least_sync: f32,
     /// By how much less that may be for each dB less, down to 5.
     pub sync_per_db: f32,
+    /// Lips alone that agree with sound alone by so much, 0..1, have a say whatever else is known.
+    pub least_heard: f32,
     /// With fewer words than these lips alone have no say: of one or two words anybody's lips may make the network sure.
     pub least_words: usize,
     /// Weight of the logarithm of the lips' probability beside that of both.
@@ -69,12 +71,14 @@ impl LipReading {
             least_calm,
             least_sync,
             sync_per_db,
+            least_heard,
             lips_weight,
             heard_weight,
             ..
         } = *gate;
         let weights = [least_sync, sync_per_db, lips_weight, heard_weight];
-        let finite = [certainty, agreement, offset, least, least_calm].iter().all(|number| number.is_finite());
+        let finite =
+            [certainty, agreement, offset, least, least_calm, least_heard].iter().all(|number| number.is_finite());
         if !finite || weights.iter().any(|weight| !weight.is_finite() || *weight < 0.0) {
             return Err("lip_reading: a gate has finite numbers, and weights are none under 0".into());
         }

@@ -4,7 +4,8 @@
 //! A recogniser of open speech heard one text. A network of a closed lexicon, which both sees and hears, gives others, and
 //! says how probable they are by the lips alone. Nobody speaks GRID's sentences in the street, so the lexicon's text is
 //! taken only where the lips are sure of what they read, fit the sound, and move: a [`Gate`], learnt where the lexicon is
-//! spoken and shut by default. How well lips fit the sound can be told the less, the more noise there is; so less of it is
+//! spoken and shut by default. Where lips alone and sound alone say much the same words, neither knowing of the other, no more
+//! is asked for: whom the network can't read, and another's sound, never come to that. How well lips fit the sound can be told the less, the more noise there is; so less of it is
 //! asked for there, where the sound's text is worth the least. Behind the gate hypotheses are joined log-linearly.
 
 use schemars::JsonSchema;
@@ -25,6 +26,8 @@ pub struct Evidence {
     pub certainty: f32,
     /// How far the words that lips alone say are those that lips and sound say together, 0..=1.
     pub agreement: f32,
+    /// How far they are those that sound alone says, 0..=1.
+    pub heard: f32,
     /// How well lips and sound fit each other; see [`crate::results::LipSync::confidence`]. 0 where nobody can tell.
     pub sync: f32,
     /// How far speech stands out over the noise, by [`snr_db`]; `None` is taken for silence around.
@@ -54,6 +57,8 @@ pub struct Gate {
     pub least_sync: f32,
     /// By how much less that may be for each dB less, down to 5.
     pub sync_per_db: f32,
+    /// Lips that agree with sound alone by so much are believed whatever else is known.
+    pub least_heard: f32,
 }
 
 impl Gate {
@@ -66,6 +71,7 @@ impl Gate {
         least_calm: 2.0,
         least_sync: 0.0,
         sync_per_db: 0.0,
+        least_heard: 2.0,
     };
 
     /// Probability that what the lips read is right.
@@ -78,6 +84,11 @@ impl Gate {
     pub fn sure(&self, evidence: &Evidence) -> bool {
         let noise = noise_db(evidence) / (NOISY_DB.end() - NOISY_DB.start());
         self.p(evidence) >= self.least_calm + noise * (self.least - self.least_calm)
+    }
+
+    /// Whether sound alone says what lips alone say.
+    pub fn confirmed(&self, evidence: &Evidence) -> bool {
+        evidence.heard >= self.least_heard
     }
 
     /// Whether lips and sound fit as well as they must at such noise.
@@ -111,6 +122,8 @@ pub struct Reading<'a> {
     pub both: LogProbs<'a>,
     /// With eyes only.
     pub lips: LogProbs<'a>,
+    /// With ears only.
+    pub sound: LogProbs<'a>,
 }
 
 /// A text of the lexicon with its times.
@@ -138,6 +151,11 @@ impl Reading<'_> {
         let sure = self.lips.align(&said).unwrap_or_default();
         let certainty = sure.iter().map(|word| word.p).sum::<f32>() / sure.len().max(1) as f32;
         (said, certainty)
+    }
+
+    /// What sound alone says.
+    pub fn sound_alone(&self) -> Vec<usize> {
+        self.sound.greedy()
     }
 
     /// How far two texts agree: 1 less the share of words that differ.
@@ -241,8 +259,8 @@ mod tests {
     fn lips_settle_what_sound_leaves_open() {
         let words = lexicon();
         let (both, lips) = (steps(&[1, 0, 2, 0, 4], 0.4), steps(&[1, 0, 3, 0, 4], 0.9));
-        let reading =
-            Reading { words: &words, both: LogProbs::new(&both, 5).unwrap(), lips: LogProbs::new(&lips, 5).unwrap() };
+        let [both, lips] = [&both, &lips].map(|rows| LogProbs::new(rows, 5).unwrap());
+        let reading = Reading { words: &words, both, lips, sound: both };
         let text = |weights| {
             let best = reading.best("", &weights);
             reading.spell(best.words.iter().map(|word| word.class)).join(" ")
@@ -262,7 +280,7 @@ mod tests {
         let words = lexicon();
         let both = steps(&[1, 0, 2, 0, 4], 0.4);
         let both = LogProbs::new(&both, 5).unwrap();
-        let reading = Reading { words: &words, both, lips: both };
+        let reading = Reading { words: &words, both, lips: both, sound: both };
         let text = |heard| {
             let best = reading.best(heard, &Weights { lips: 0.0, heard: 5.0 });
             reading.spell(best.words.iter().map(|word| word.class)).join(" ")
@@ -273,8 +291,11 @@ mod tests {
 
     #[test]
     fn a_shut_gate_never_opens() {
-        let best = Evidence { certainty: 1.0, agreement: 1.0, sync: 50.0, activity: 1.0, seen: 1.0, snr_db: None };
-        assert!(!Gate::SHUT.sure(&best));
+        let best =
+            Evidence { certainty: 1.0, agreement: 1.0, heard: 1.0, sync: 50.0, activity: 1.0, seen: 1.0, snr_db: None };
+        assert!(!Gate::SHUT.sure(&best) && !Gate::SHUT.confirmed(&best));
+        let told = Gate { least_heard: 0.55, ..Gate::SHUT };
+        assert!(told.confirmed(&best) && !told.confirmed(&Evidence { heard: 0.5, ..best }));
         let open = Gate { certainty: 20.0, offset: -15.0, least: 0.5, least_calm: 0.9, ..Gate::SHUT };
         assert!(open.sure(&best) && !open.sure(&Evidence::default()));
         // What is right by three in four is enough in noise only.

@@ -179,6 +179,9 @@ pub struct LipReading {
     pub certainty: f32,
     /// How far both texts agree, 0..1.
     pub agreement: f32,
+    /// How far what the lips alone say is what the sound alone says, 0..1.
+    #[serde(default)]
+    pub heard_agreement: f32,
     /// How well lips and sound fit; absent when nobody can tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_confidence: Option<f32>,
@@ -195,7 +198,7 @@ pub struct LipReading {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LipsWhy {
-    /// They are sure, fit the sound, and move.
+    /// They move, and are sure and fit the sound, or say what sound alone says.
     Sure,
     /// They aren't sure enough.
     #[default]

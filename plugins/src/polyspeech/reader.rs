@@ -27,6 +27,9 @@ const NEAR_NS: u64 = 22_000_000;
 const AFTER_NS: u64 = 160_000_000;
 /// Steps that one call of the network takes at most: bounds memory.
 const MOST_STEPS: usize = 50;
+/// Readings beside that with eyes and ears.
+const EYES: usize = 1;
+const EARS: usize = 2;
 /// Steps that the encoder hears before the first that is read: 3 s, as in training.
 const BEFORE: i64 = 75;
 /// The last steps of a partial, which the next one reads again: the encoder hears to both sides.
@@ -94,9 +97,9 @@ struct Progress {
     /// The first step, and whose mouth.
     of: Option<(i64, u64)>,
     next: i64,
-    states: [State; 2],
-    /// With eyes and ears, and with eyes only: rows of the steps since the first, the delay left out.
-    rows: [Vec<f32>; 2],
+    states: [State; 3],
+    /// With eyes and ears, with [`EYES`] only and with [`EARS`] only: rows of the steps since the first, the delay left out.
+    rows: [Vec<f32>; 3],
 }
 
 /// The networks, and what they are in the middle of.
@@ -263,7 +266,7 @@ impl LipReader {
         Ok(())
     }
 
-    /// Reads the steps that aren't sure yet, with eyes and ears and with eyes only.
+    /// Reads the steps that aren't sure yet, with eyes and ears and with each alone.
     fn go_on(&mut self, job: &Job, track: u64, span: Span, seen: &Seen<'_>) -> Result<(), Error> {
         if self.sure.of != Some((span.first, track)) {
             self.sure = Progress { of: Some((span.first, track)), next: span.first, ..Progress::default() };
@@ -287,9 +290,15 @@ impl LipReader {
 
     fn read_steps(&self, progress: &mut Progress, span: Span, mut steps: Steps) -> Result<(), Error> {
         let count = steps.sound_mask.len();
+        let there = steps.sound_mask.clone();
         for (which, (state, rows)) in progress.states.iter_mut().zip(&mut progress.rows).enumerate() {
-            if which == 1 {
-                steps.sound_mask.fill(0.0);
+            match which {
+                EYES => steps.sound_mask.fill(0.0),
+                EARS => {
+                    steps.sound_mask.clone_from(&there);
+                    steps.mouth_mask.fill(0.0);
+                }
+                _ => {}
             }
             let new = self.reader.read(state, &steps)?;
             // The first rows are of steps before the first.
@@ -331,7 +340,7 @@ impl LipReader {
         }
         let rows = rows.get(self.delay * twin.classes()..).unwrap_or_default();
         let Some(both) = LogProbs::new(rows, twin.classes()) else { return Ok(String::new()) };
-        let reading = Reading { words: &self.words, both, lips: both };
+        let reading = Reading { words: &self.words, both, lips: both, sound: both };
         let best = both.beam(8).into_iter().next().map(|found| found.classes).unwrap_or_default();
         Ok(reading.spell(best).join(" "))
     }
@@ -343,8 +352,8 @@ impl LipReader {
         let rows = |which: usize| {
             LogProbs::new(self.progress.rows[which].get(..end).unwrap_or(&self.progress.rows[which]), classes)
         };
-        let (Some(both), Some(lips)) = (rows(0), rows(1)) else { return Read::default() };
-        let reading = Reading { words: &self.words, both, lips };
+        let (Some(both), Some(lips), Some(sound)) = (rows(0), rows(EYES), rows(EARS)) else { return Read::default() };
+        let reading = Reading { words: &self.words, both, lips, sound };
         let (alone, certainty) = reading.lips_alone();
         let weights = self.gate.map_or(Weights { lips: 0.0, heard: 0.0 }, |gate| Weights {
             lips: gate.lips_weight,
@@ -352,14 +361,16 @@ impl LipReader {
         });
         let text = reading.best(heard, &weights);
         let together: Vec<usize> = text.words.iter().map(|word| word.class).collect();
-        let evidence = Evidence { certainty, agreement: reading.agreement(&alone, &together), ..evidence };
+        let heard_agreement = reading.agreement(&alone, &reading.sound_alone());
+        let agreement = reading.agreement(&alone, &together);
+        let evidence = Evidence { certainty, agreement, heard: heard_agreement, ..evidence };
         let gate = self.gate.map_or(Gate::SHUT, gate);
         told.weight = gate.p(&evidence);
         let count = alone.len();
         told.lips_text = reading.spell(alone).join(" ");
         let words = reading.spell(together);
         told.text = words.join(" ");
-        (told.certainty, told.agreement) = (certainty, evidence.agreement);
+        (told.certainty, told.agreement, told.heard_agreement) = (certainty, agreement, heard_agreement);
         (told.activity, told.seen) = (evidence.activity, evidence.seen);
         told.sync_confidence = (evidence.sync > 0.0).then_some(evidence.sync);
         let still = self.calibration.is_some_and(|known| evidence.activity < known.still);
@@ -367,7 +378,11 @@ impl LipReader {
             LipsWhy::NoMouth
         } else if still {
             LipsWhy::StillMouth
-        } else if !gate.sure(&evidence) || count < self.gate.map_or(0, |gate| gate.least_words) {
+        } else if count < self.gate.map_or(0, |gate| gate.least_words) {
+            LipsWhy::Unsure
+        } else if gate.confirmed(&evidence) {
+            LipsWhy::Sure
+        } else if !gate.sure(&evidence) {
             LipsWhy::Unsure
         } else if !gate.synced(&evidence) {
             LipsWhy::Unsynced
@@ -438,6 +453,6 @@ fn sound_of(job: &Job, span: Span, first: i64, count: usize, [before, after]: [u
 }
 
 fn gate(known: LipGate) -> Gate {
-    let LipGate { certainty, agreement, offset, least, least_calm, least_sync, sync_per_db, .. } = known;
-    Gate { certainty, agreement, offset, least, least_calm, least_sync, sync_per_db }
+    let LipGate { certainty, agreement, offset, least, least_calm, least_sync, sync_per_db, least_heard, .. } = known;
+    Gate { certainty, agreement, offset, least, least_calm, least_sync, sync_per_db, least_heard }
 }

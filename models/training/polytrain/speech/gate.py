@@ -9,7 +9,10 @@ the larger of odds of e to 1 and the point that one in a hundred of their pieces
 from the highest of them to the median of those helped.
 
 Whether it fits the sound: logistic regression of the confidence in lip-sync and of noise, of clips with their own sound against clips with
-another's, of those levels at which the two can be told apart. The card has the line on which one's own is 1 to e. A still mouth never has a say."""
+another's, of those levels at which the two can be told apart. The card has the line on which one's own is 1 to e.
+
+Or else: what lips alone and sound alone say is the same to a higher share than it is in one of a hundred of the clips under another's sound and the
+pieces of others, and half a word of ten more. A still mouth never has a say."""
 
 import argparse
 import json
@@ -52,24 +55,24 @@ class Networks:
         self.ears = Ears(Sound(), Encoder(encoder))
 
     def read(self, mouths, seen, wave):
-        """([certainty, agreement, words], what both say)."""
+        """([certainty, agreement, words, agreement with sound alone], what both say)."""
         pad = lambda values, before, behind: np.pad(values, [(before, behind)] + [(0, 0)] * (values.ndim - 1))
         sound, heard = self.ears(torch.from_numpy(pad(wave, LEAD, DELAY * data.STEP))[None])
         given = {
             "mouths": pad(mouths, MARGIN, MARGIN + DELAY).astype(np.float32)[None, :, None],
-            "mouth_mask": pad(seen, MARGIN, MARGIN + DELAY)[None],
             "sound": sound.numpy(),
             "heard": heard.numpy(),
             "state": np.zeros((ROWS, 1, STATE), np.float32),
         }
-        there = pad(np.ones(len(seen), np.float32), 0, DELAY)[None]
-        both, lips = (torch.from_numpy(self.reading.run(["log_probs"], given | {"sound_mask": there * ear})[0][0, DELAY:]) for ear in (1, 0))
+        there, mask = pad(np.ones(len(seen), np.float32), 0, DELAY)[None], pad(seen, MARGIN, MARGIN + DELAY)[None]
+        run = lambda eye, ear: torch.from_numpy(self.reading.run(["log_probs"], given | {"mouth_mask": mask * eye, "sound_mask": there * ear})[0][0, DELAY:])
+        both, lips, heard_alone = run(1, 1), run(1, 0), run(0, 1)
         best, p = lips.argmax(1).numpy(), lips.exp().max(1).values.numpy()
         runs = [run for run in np.split(np.arange(len(best)), np.flatnonzero(np.diff(best)) + 1) if best[run[0]]]
         certainty = float(np.mean([p[run].mean() for run in runs])) if runs else 0.0
         alone, together = greedy(lips), greedy(both)
-        agreement = max(0.0, 1 - errors(alone, together) / max(len(alone), len(together), 1))
-        return [certainty, agreement, len(alone)], together
+        agreement = lambda other: max(0.0, 1 - errors(alone, other) / max(len(alone), len(other), 1))
+        return [certainty, agreement(together), len(alone), agreement(greedy(heard_alone))], together
 
     def sync(self, clip, wave, babble):
         """Confidence that lips and sound fit, over the last of the utterance; as polygraph-core has it."""
@@ -123,7 +126,7 @@ def pieces(talk, people, count, rng):
 
 
 def rows_of(networks, clips, others, noise, rng):
-    """All that is learnt from: [certainty, agreement, words, sync, snr_db], whether it helps, corpus, level."""
+    """All that is learnt from: [certainty, agreement, words, agreement with sound alone, sync, snr_db], whether it helps, corpus, level."""
     rows = []
     def add(clip, wave, corpus, levels, targets=None):
         for level in levels:
@@ -155,14 +158,16 @@ def gate_of(rows):
     least = max(LEAST, float(np.quantile(logits[others], 0.99)))
     calm = max(least, float(logits[others].max() + np.median(logits[own])) / 2)
     odds = lambda logit: 1 / (1 + np.exp(-logit))
-    noise = np.clip(NOISY_DB[1] - given[:, 4], 0, NOISY_DB[1] - NOISY_DB[0])
+    noise = np.clip(NOISY_DB[1] - given[:, 5], 0, NOISY_DB[1] - NOISY_DB[0])
     taught = own | (enough & told & (corpus == "another's sound"))
-    (sync, quiet), at = fit(np.c_[given[:, 3], noise][taught], helps[taught])
+    (sync, quiet), at = fit(np.c_[given[:, 4], noise][taught], helps[taught])
     gate = {
         "certainty": read[0], "agreement": read[1], "offset": offset, "least": odds(least), "least_calm": odds(calm), "least_sync": (-1 - at) / sync, "sync_per_db": quiet / sync,
     }
+    gate["least_heard"] = float(np.quantile(given[enough & (corpus != "own"), 3], 0.99)) + 0.05
     needed = gate["least_calm"] + noise / (NOISY_DB[1] - NOISY_DB[0]) * (gate["least"] - gate["least_calm"])
-    is_open = enough & (odds(logits) >= needed) & (given[:, 3] >= gate["least_sync"] - gate["sync_per_db"] * noise)
+    fits = given[:, 4] >= gate["least_sync"] - gate["sync_per_db"] * noise
+    is_open = enough & ((odds(logits) >= needed) & fits | (given[:, 3] >= gate["least_heard"]))
     seen = {}
     for (_, _, name, level), enough_words, good, is_open in zip(rows, enough, helps, is_open):
         one = seen.setdefault(f"{name}, {'clean' if level is None else f'{level} dB'}", {"clips": 0, "with_words": 0, "helped": 0, "open": 0, "open_not_helped": 0})
