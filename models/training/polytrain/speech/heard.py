@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What Moonshine's encoder makes of sound, on the axis of steps, as a stream has it: from windows that end where the sound ends.
 
-`plugins`' polyspeech does the same. A partial listens to the 3 s before the first step that it hasn't settled and to all that has come since;
+`plugins`' polyspeech does the same. A partial listens to the second before the first step that it hasn't settled and to all that has come since;
 the last 320 ms stay provisional, for the encoder hears to both sides, and are listened to again by the next."""
 
 import torch
@@ -12,7 +12,7 @@ from .network import HEARD, LEAD
 STEP, STRIDE, CENTRE = 640, 384, 447
 """Samples of a step, between two of the encoder's frames, and from its beginning to the middle of the first: three convolutions of 127, 7 and 3
 with strides of 64, 3 and 2 (Moonshine's preprocessor)."""
-WINDOW, PROVISIONAL = 75, 8
+WINDOW, PROVISIONAL = 25, 8
 """Steps listened to before the first new one, and the last ones, that are listened to again."""
 
 
