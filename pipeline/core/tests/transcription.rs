@@ -137,6 +137,23 @@ fn what_is_read_ahead_is_the_final_unless_speech_goes_on() {
 }
 
 #[test]
+fn lips_are_read_ahead_once_a_window_when_there_is_enough_behind_the_speech() {
+    let play = |lips_ahead_ns| {
+        let settings = Settings { ahead: true, lips_ahead_ns, partial_interval_ns: 0, ..Settings::default() };
+        let mut stream = Stream::new(settings);
+        stream.play(60, true).play(40, false);
+        stream
+    };
+    let (without, with) = (play(None), play(Some(500_000_000)));
+    assert_eq!(without.told, with.told, "nothing is told of it");
+    let kinds: Vec<_> = with.jobs.iter().map(|(kind, _)| *kind).collect();
+    let [JobKind::Ahead, lips @ .., JobKind::Final] = kinds.as_slice() else { panic!("{kinds:?}") };
+    // Of 600 ms of pause the windows of 32 ms that end after 500.
+    assert!((2..=4).contains(&lips.len()) && lips.iter().all(|kind| *kind == JobKind::LipsAhead), "{kinds:?}");
+    assert_eq!((without.read, with.read), (1, 1), "the recogniser doesn't listen again");
+}
+
+#[test]
 fn a_recogniser_that_takes_it_all_back_gives_an_empty_final() {
     let mut stream = Stream::new(Settings::default());
     stream.play(100, true);

@@ -81,7 +81,8 @@ impl Listener {
     }
 
     /// Changes the policy while running.
-    pub(super) fn set_settings(&mut self, settings: Settings) {
+    pub(super) fn set_settings(&mut self, mut settings: Settings) {
+        settings.lips_ahead_ns = self.eyes.as_ref().filter(|_| settings.ahead).map(LipReader::behind_ns);
         if *self.transcriber.settings() != settings {
             self.transcriber.set_settings(settings);
         }
@@ -100,6 +101,7 @@ impl Listener {
     /// Forgets the sound, as at a flush.
     pub(super) fn reset(&mut self) {
         self.transcriber.reset();
+        self.eyes.iter_mut().for_each(LipReader::forget);
         self.forget_speech();
         self.windows.clear();
         self.heard_ns = 0;
@@ -256,6 +258,10 @@ impl Listener {
         }
         let from_ns = (job.utterance().start_ns as i64 + self.shift_ns).max(0) as u64;
         let (pictures, seen_ns) = lips.between(from_ns.saturating_sub(1_000_000_000), until_ns);
+        // The next window asks again.
+        if job.kind == JobKind::LipsAhead && seen_ns < until_ns {
+            return Ok(None);
+        }
         let (mut failed, shift_ns) = (None, self.shift_ns);
         let transcript = self.transcriber.answer_read(job, hypothesis, |job, words| {
             match eyes.read(job, words, shift_ns, &Seen::new(&pictures), seen_ns) {

@@ -24,7 +24,7 @@ use crate::polylips::calibration;
 /// A picture further from a step is none of its: pictures of 24 a second are 41.7 ms apart.
 const NEAR_NS: u64 = 22_000_000;
 /// Words may end this much after the last speech window.
-const AFTER_NS: u64 = 160_000_000;
+const AFTER_NS: u64 = 120_000_000;
 /// Steps that one call of the network takes at most: bounds memory.
 const MOST_STEPS: usize = 50;
 /// Readings beside that with eyes and ears.
@@ -116,6 +116,8 @@ pub(super) struct LipReader {
     sure: Progress,
     /// Up to the last that was read.
     progress: Progress,
+    /// What came of an utterance that was read ahead: its beginning and end, and what was heard.
+    ahead: Option<((u64, u64, String), Option<Read>)>,
 }
 
 impl LipReader {
@@ -132,7 +134,7 @@ impl LipReader {
         let calibration = lips.calibration().map(calibration);
         let (words, delay, gate) = (reading.words, reading.delay, reading.gate);
         let (sure, progress, ears) = (Progress::default(), Progress::default(), Ears::load(engine)?);
-        Ok(Some(Self { reader, twin, ears, lips, calibration, words, delay, gate, sure, progress }))
+        Ok(Some(Self { reader, twin, ears, lips, calibration, words, delay, gate, sure, progress, ahead: None }))
     }
 
     /// The network behind the words.
@@ -140,14 +142,24 @@ impl LipReader {
         network_ref(self.reader.identity())
     }
 
-    /// Until when, in running time, mouths are needed for a job.
-    pub(super) fn needs(&self, job: &Job, shift_ns: i64) -> u64 {
-        let last = job.utterance().speech_end_ns() + AFTER_NS;
-        (last as i64 + shift_ns).max(0) as u64 + (self.delay + MARGIN) as u64 * STEP_NS
+    /// Forgets what it is in the middle of, as at a flush: times may come again.
+    pub(super) fn forget(&mut self) {
+        (self.sure, self.progress, self.ahead) = (Progress::default(), Progress::default(), None);
     }
 
-    /// Reads what has come of an utterance. `seen_ns`: all mouths up to that running time have come. `None` where nobody is
-    /// seen.
+    /// How much must have been heard behind the speech for its lips to be read.
+    pub(super) fn behind_ns(&self) -> u64 {
+        AFTER_NS + (self.delay + MARGIN) as u64 * STEP_NS
+    }
+
+    /// Until when, in running time, mouths are needed for a job.
+    pub(super) fn needs(&self, job: &Job, shift_ns: i64) -> u64 {
+        let last = job.utterance().speech_end_ns() + self.behind_ns();
+        (last as i64 + shift_ns).max(0) as u64
+    }
+
+    /// Reads what has come of an utterance, or says what was read ahead of it. `seen_ns`: all mouths up to that running time have
+    /// come. `None` where nobody is seen.
     ///
     /// # Errors
     /// Those of the networks.
@@ -155,6 +167,27 @@ impl LipReader {
         &mut self,
         job: &Job,
         words: &[Word],
+        shift_ns: i64,
+        seen: &Seen<'_>,
+        seen_ns: u64,
+    ) -> Result<Option<Read>, Error> {
+        let heard = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+        let of = (job.utterance().start_ns, job.utterance().speech_end_ns(), heard);
+        if job.kind != JobKind::Partial && self.ahead.as_ref().is_some_and(|(known, _)| *known == of) {
+            // Asked for again while the pause goes on, or told at its end.
+            return Ok(self.ahead.as_ref().and_then(|(_, read)| read.clone()));
+        }
+        let read = self.look(job, &of.2, shift_ns, seen, seen_ns)?;
+        if job.kind == JobKind::LipsAhead {
+            self.ahead = Some((of, read.clone()));
+        }
+        Ok(read)
+    }
+
+    fn look(
+        &mut self,
+        job: &Job,
+        heard: &str,
         shift_ns: i64,
         seen: &Seen<'_>,
         seen_ns: u64,
@@ -168,14 +201,13 @@ impl LipReader {
         let least = (steps as f32 * LEAST_SEEN / 2.0) as usize;
         let there: Vec<u64> = tracks.iter().filter(|(_, count)| **count > least).map(|(track, _)| *track).collect();
         // Who fits the sound is dear to know: of one face a partial asks only when all else speaks for its lips.
-        let sure = job.kind == JobKind::Final || there.len() > 1;
+        let sure = job.kind != JobKind::Partial || there.len() > 1;
         let mut who = if sure { self.who(job, &there, span, seen)? } else { (None, BTreeMap::new()) };
         let track = match (there.as_slice(), who.0) {
             ([track], _) => Some(*track),
             (_, speaker) => speaker,
         };
         let mut told = LipReading { snr_db: arbiter::snr_db(&job.heard.samples), ..LipReading::default() };
-        let heard = words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
         if self.twin.is_some() && job.kind == JobKind::Final {
             told.sound_text = Some(self.sound_text(job, span)?);
         }
@@ -185,11 +217,11 @@ impl LipReader {
         };
         self.go_on(job, track, span, seen)?;
         let look = Evidence { snr_db: told.snr_db, ..look(seen, track, span) };
-        if !sure && self.judge(&heard, Evidence { sync: HIGH_SYNC, ..look }, span, told.clone()).words.is_some() {
+        if !sure && self.judge(heard, Evidence { sync: HIGH_SYNC, ..look }, span, told.clone()).words.is_some() {
             who = self.who(job, &there, span, seen)?;
         }
         let evidence = Evidence { sync: who.1.get(&track).copied().unwrap_or(0.0), ..look };
-        let mut read = self.judge(&heard, evidence, span, told);
+        let mut read = self.judge(heard, evidence, span, told);
         read.speaker_track = who.0.or_else(|| read.words.is_some().then_some(track));
         Ok(Some(read))
     }
@@ -202,7 +234,7 @@ impl LipReader {
         let heard = job.heard.start_ns as i64 + job.heard.samples.len() as i64 * SAMPLE_NS + shift_ns;
         let delay = self.delay as i64;
         let read = match job.kind {
-            JobKind::Final | JobKind::Ahead => {
+            JobKind::Final | JobKind::Ahead | JobKind::LipsAhead => {
                 (running(utterance.speech_end_ns() + AFTER_NS)).div_euclid(step) + 1 + delay
             }
             JobKind::Partial => {
@@ -272,7 +304,7 @@ impl LipReader {
             self.sure = Progress { of: Some((span.first, track)), next: span.first, ..Progress::default() };
         }
         let mut progress = self.sure.clone();
-        let sure = if job.kind == JobKind::Partial { span.heard - PROVISIONAL } else { span.read };
+        let sure = if job.kind == JobKind::Final { span.read } else { span.heard - PROVISIONAL };
         while progress.next < span.read {
             let left = (span.read - progress.next) as usize;
             let count = if left > MOST_STEPS + PROVISIONAL as usize { MOST_STEPS } else { left };

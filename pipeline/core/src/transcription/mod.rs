@@ -59,6 +59,8 @@ pub struct Settings {
     /// Read what may be the final while the pause is waited out, so that it is told as soon as the pause is long enough: worth
     /// its cost where somebody waits.
     pub ahead: bool,
+    /// Where finals are read ahead and lips have a say: how much must have been heard behind the speech for them to be read, too.
+    pub lips_ahead_ns: Option<u64>,
     /// What the guards demand.
     pub guard: guard::Limits,
 }
@@ -72,6 +74,7 @@ impl Default for Settings {
             max_utterance_ns: 15_000 * MS,
             pre_roll_ns: 256 * MS,
             ahead: false,
+            lips_ahead_ns: None,
             guard: guard::Limits::default(),
         }
     }

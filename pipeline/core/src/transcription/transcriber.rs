@@ -25,6 +25,8 @@ pub enum JobKind {
     Partial,
     /// What will be the final if the pause that goes on ends the utterance: nothing is told of it yet. May be left out under load.
     Ahead,
+    /// The same once more, with what was heard, when there is enough behind it for its lips. May be left out under load.
+    LipsAhead,
     /// The last word on an utterance.
     Final,
 }
@@ -38,7 +40,7 @@ pub struct Job {
     pub wave: Vec<f32>,
     /// Tokens already settled for the start of this sound.
     pub prefix: Vec<u32>,
-    /// Of a final that was read ahead: what was heard in the very same sound.
+    /// Of what was read ahead: what was heard in the very same sound.
     pub known: Option<Hypothesis>,
     /// All that was heard from shortly before the utterance until now, for who listens with lips in view.
     pub heard: Stretch,
@@ -88,6 +90,8 @@ struct Ahead {
     span: PtsRange,
     /// Once it is answered.
     heard: Option<Hypothesis>,
+    /// What had been heard when its lips were last asked for: they may have been late.
+    lips_ns: u64,
 }
 
 /// The state machine of streaming recognition. Times are PTS in nanoseconds.
@@ -205,7 +209,11 @@ impl Transcriber {
 
     /// The next stretch of sound to transcribe, if any. Ask until there is none after each speech window.
     pub fn poll(&mut self) -> Option<Job> {
-        self.ended.pop_front().or_else(|| self.ahead_job()).or_else(|| self.partial_job())
+        self.ended
+            .pop_front()
+            .or_else(|| self.ahead_job())
+            .or_else(|| self.lips_ahead_job())
+            .or_else(|| self.partial_job())
     }
 
     /// The final, as soon as all of its sound is there: the rest of the pause is long enough to read it in. Speech that goes on
@@ -220,8 +228,24 @@ impl Transcriber {
         }
         let progress = self.progress.clone().unwrap_or_else(|| Progress::of(utterance));
         let job = self.whole_job(JobKind::Ahead, span, utterance.clone(), progress);
-        self.ahead = Some(Ahead { span, heard: None });
+        self.ahead = Some(Ahead { span, heard: None, lips_ns: 0 });
         Some(job)
+    }
+
+    /// What was read ahead, for its lips; once a window of speech activity.
+    fn lips_ahead_job(&mut self) -> Option<Job> {
+        let needed_ns = self.settings.lips_ahead_ns?;
+        let utterance = self.segmenter.open().filter(|open| !open.speaking())?;
+        let (span, heard_ns) = (self.whole(utterance), utterance.heard_ns());
+        let ahead = self.ahead.as_mut().filter(|ahead| ahead.span == span && ahead.lips_ns < heard_ns)?;
+        if heard_ns < utterance.speech_end_ns() + needed_ns {
+            return None;
+        }
+        let known = Some(ahead.heard.clone()?);
+        ahead.lips_ns = heard_ns;
+        let progress = self.progress.clone().unwrap_or_else(|| Progress::of(utterance));
+        let job = self.whole_job(JobKind::LipsAhead, span, utterance.clone(), progress);
+        Some(Job { known, ..job })
     }
 
     fn partial_job(&mut self) -> Option<Job> {
@@ -246,7 +270,7 @@ impl Transcriber {
     }
 
     /// The same, where lips may have a say: `read` is given the job and the words that are believed, and says what becomes
-    /// of them.
+    /// of them. What it says of lips read ahead is for itself to remember.
     pub fn answer_read(
         &mut self,
         job: Job,
@@ -272,7 +296,7 @@ impl Transcriber {
                 }
                 return None;
             }
-            JobKind::Final => {
+            JobKind::LipsAhead | JobKind::Final => {
                 let believed = self.believes(&spoken, utterance);
                 (spread(spoken, utterance), believed, utterance.speech_end_ns())
             }
@@ -287,6 +311,9 @@ impl Transcriber {
         };
         let heard: Vec<Word> = timed.into_iter().map(word).collect();
         let read = read(&job, &heard);
+        if *kind == JobKind::LipsAhead {
+            return None;
+        }
         let transcript = self.tell(&job, heard, read, end_ns, &mut progress);
         if job.kind == JobKind::Partial {
             self.progress = Some(progress);
