@@ -11,8 +11,8 @@ from the highest of them to the median of those helped.
 Whether it fits the sound: logistic regression of the confidence in lip-sync and of noise, of clips with their own sound against clips with
 another's, of those levels at which the two can be told apart. The card has the line on which one's own is 1 to e.
 
-Or else: what lips alone and sound alone say is the same to a higher share than it is in one of a hundred of the clips under another's sound and the
-pieces of others, and half a word of ten more. A still mouth never has a say."""
+Or else: what lips alone and sound alone say is the same to a higher share than it is, at the worst level, in one of a hundred of the clips under
+another's sound or of the pieces of others, and half a word of ten more. A still mouth never has a say."""
 
 import argparse
 import json
@@ -150,6 +150,7 @@ def gate_of(rows):
     """The gate, and for each corpus and level how many clips and how many it opens for."""
     given = np.array([row[0] for row in rows])
     helps, corpus = np.array([row[1] for row in rows]), np.array([row[2] for row in rows])
+    levels = np.array([row[3] for row in rows], object)
     enough, told = given[:, 2] >= LEAST_WORDS, np.array([row[3] in TOLD for row in rows])
     own, others = enough & helps, enough & (corpus == "others")
     taught = own | others
@@ -164,7 +165,8 @@ def gate_of(rows):
     gate = {
         "certainty": read[0], "agreement": read[1], "offset": offset, "least": odds(least), "least_calm": odds(calm), "least_sync": (-1 - at) / sync, "sync_per_db": quiet / sync,
     }
-    gate["least_heard"] = float(np.quantile(given[enough & (corpus != "own"), 3], 0.99)) + 0.05
+    foreign = [enough & (corpus == name) & (levels == level) for name in ("others", "another's sound") for level in LEVELS]
+    gate["least_heard"] = max(float(np.quantile(given[its, 3], 0.99)) for its in foreign if its.any()) + 0.05
     needed = gate["least_calm"] + noise / (NOISY_DB[1] - NOISY_DB[0]) * (gate["least"] - gate["least_calm"])
     fits = given[:, 4] >= gate["least_sync"] - gate["sync_per_db"] * noise
     is_open = enough & ((odds(logits) >= needed) & fits | (given[:, 3] >= gate["least_heard"]))
