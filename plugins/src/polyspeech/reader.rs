@@ -208,7 +208,7 @@ impl LipReader {
             (_, speaker) => speaker,
         };
         let mut told = LipReading { snr_db: arbiter::snr_db(&job.heard.samples), ..LipReading::default() };
-        if self.twin.is_some() && job.kind == JobKind::Final {
+        if self.twin.is_some() && job.kind != JobKind::Partial {
             told.sound_text = Some(self.sound_text(job, span)?);
         }
         let Some(track) = track else {

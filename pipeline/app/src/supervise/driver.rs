@@ -177,9 +177,12 @@ impl Driver {
         self.evidence = Collector::new(shelf, self.wanted.analysis.faces, KEY_FRAME_BYTES);
         self.shared.epoch(&epoch, self.clock);
         let opened = self.sink.admit(&self.wanted).map_err(Break::Ours);
-        let (sink, wanted) = (Arc::clone(&self.sink), self.wanted.clone());
-        let admits: Admits =
-            Arc::new(move |uri| sink.admit(&Wanted { uri: uri.to_owned(), ..wanted.clone() }).map(drop));
+        // A source that is left behind holds nothing of the service.
+        let (sink, wanted) = (Arc::downgrade(&self.sink), self.wanted.clone());
+        let admits: Admits = Arc::new(move |uri| {
+            let sink = sink.upgrade().ok_or("the service ends")?;
+            sink.admit(&Wanted { uri: uri.to_owned(), ..wanted.clone() }).map(drop)
+        });
         match opened.and_then(|uri| Connection::open(&self.wanted, &uri, epoch, &admits)) {
             Ok(connection) => {
                 self.shared.opened(connection.analyzer(), connection.probe());
