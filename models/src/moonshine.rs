@@ -11,7 +11,7 @@ mod decoder;
 mod repeats;
 mod tokenizer;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use ort::{
     session::Session,
@@ -134,15 +134,8 @@ impl Recogniser {
         if let Some(at) = wave.iter().position(|sample| !sample.is_finite()) {
             return Err(Error::Sound(format!("sample {at} is {}, no finite number", wave[at])));
         }
-        let mut padded = Vec::new();
-        let heard = if wave.len() < SHORTEST {
-            padded.extend_from_slice(wave);
-            padded.resize(SHORTEST, 0.0);
-            &padded
-        } else {
-            wave
-        };
-        let features = self.encoder.run(|session| listen(session, heard))?;
+        let heard = followed_by_silence(wave, SHORTEST);
+        let features = self.encoder.run(|session| listen(session, &heard))?;
         let limit = (TOKENS_A_SECOND * wave.len() as f32 / RATE as f32).ceil() as usize + TOKENS_MORE;
         Ok(Encoded { features, samples: heard.len(), limit })
     }
@@ -183,6 +176,16 @@ impl Recogniser {
             None => Ok(()),
         }
     }
+}
+
+/// A wave that is as long as that at least, with silence behind it.
+pub(crate) fn followed_by_silence(wave: &[f32], shortest: usize) -> Cow<'_, [f32]> {
+    if wave.len() >= shortest {
+        return Cow::Borrowed(wave);
+    }
+    let mut padded = wave.to_vec();
+    padded.resize(shortest, 0.0);
+    Cow::Owned(padded)
 }
 
 /// Runs the encoder.

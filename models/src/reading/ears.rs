@@ -37,15 +37,8 @@ impl Ears {
     /// # Errors
     /// Those of [`Network::run`]; [`Error::Contract`] for features that are none.
     pub fn hear(&self, sound: &[f32], steps: Range<usize>) -> Result<Vec<f32>> {
-        let mut padded = Vec::new();
-        let sound = if sound.len() < SHORTEST {
-            padded.extend_from_slice(sound);
-            padded.resize(SHORTEST, 0.0);
-            &padded
-        } else {
-            sound
-        };
-        let features = self.encoder.run(|session| moonshine::listen(session, sound))?;
+        let sound = moonshine::followed_by_silence(sound, SHORTEST);
+        let features = self.encoder.run(|session| moonshine::listen(session, &sound))?;
         let frames = features.try_extract_tensor::<f32>()?.1;
         let (frames, rest) = frames.as_chunks::<HEARD>();
         let Some(last) = frames.len().checked_sub(1).filter(|_| rest.is_empty()) else {
