@@ -40,7 +40,7 @@ pub struct LipGate {
     pub offset: f32,
     /// Under this probability lips have no say, where speech stands out over the noise by 5 dB or less.
     pub least: f32,
-    /// The same for 15 dB or more; on a line between.
+    /// The same just under 15 dB; on a line between. From 15 dB on only `least_heard` counts.
     pub least_calm: f32,
     /// Confidence in lip-sync under which they have none either, where speech stands out over the noise by 15 dB or more.
     pub least_sync: f32,

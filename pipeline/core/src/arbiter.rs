@@ -51,7 +51,7 @@ pub struct Gate {
     pub offset: f32,
     /// Under this probability the lips have no say in the worst noise; over 1 they never have.
     pub least: f32,
-    /// The same where speech stands out by 15 dB or more, and what is heard is worth the most; on a line between.
+    /// The same as noise ends, just under 15 dB; on a line between. Above, lips have a say only where sound alone confirms it.
     pub least_calm: f32,
     /// Confidence in lip-sync under which they have none either, where speech stands out by 15 dB or more.
     pub least_sync: f32,
@@ -80,10 +80,11 @@ impl Gate {
         1.0 / (1.0 + (-sum).exp())
     }
 
-    /// Whether it is as probable as it must be at such noise.
+    /// Whether it is as probable as it must be at such noise. Where all is calm lips are never sure enough by themselves:
+    /// sound knows as much as they do there, and what it doesn't confirm is more often another's face than a gain.
     pub fn sure(&self, evidence: &Evidence) -> bool {
         let noise = noise_db(evidence) / (NOISY_DB.end() - NOISY_DB.start());
-        self.p(evidence) >= self.least_calm + noise * (self.least - self.least_calm)
+        noise > 0.0 && self.p(evidence) >= self.least_calm + noise * (self.least - self.least_calm)
     }
 
     /// Whether sound alone says what lips alone say.
@@ -297,10 +298,13 @@ mod tests {
         let told = Gate { least_heard: 0.55, ..Gate::SHUT };
         assert!(told.confirmed(&best) && !told.confirmed(&Evidence { heard: 0.5, ..best }));
         let open = Gate { certainty: 20.0, offset: -15.0, least: 0.5, least_calm: 0.9, ..Gate::SHUT };
-        assert!(open.sure(&best) && !open.sure(&Evidence::default()));
-        // What is right by three in four is enough in noise only.
+        let noisy = Evidence { snr_db: Some(14.0), ..best };
+        assert!(open.sure(&noisy) && !open.sure(&Evidence { certainty: 0.0, ..noisy }));
+        // What is right by three in four is enough in the worst noise only.
         let fair = |snr_db| Evidence { certainty: 0.805, snr_db, ..Evidence::default() };
-        assert!(open.sure(&fair(Some(0.0))) && !open.sure(&fair(Some(20.0))) && !open.sure(&fair(None)));
+        assert!(open.sure(&fair(Some(0.0))) && !open.sure(&fair(Some(14.0))));
+        // Where all is calm nothing is enough but that sound says the same.
+        assert!(!open.sure(&Evidence { snr_db: Some(15.0), ..best }) && !open.sure(&best));
     }
 
     #[test]

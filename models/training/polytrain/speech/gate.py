@@ -5,8 +5,8 @@ say something else, and against position 8 with another clip's sound. All as `po
 What is read: a clip counts as helped where at most a third of the network's words are wrong, for Moonshine has more than half of
 GRID's wrong even without noise. Logistic regression on how sure the network is of what lips alone say, and how far that agrees with what
 lips and sound say together, against people who say something else. In the worst noise, where what is heard is worth little, the threshold is
-the larger of odds of e to 1 and the point that one in a hundred of their pieces exceeds; where all is calm it lies half of the way, in logits,
-from the highest of them to the median of those helped.
+the larger of odds of e to 1 and the point that one in a hundred of their pieces exceeds; as noise ends it lies half of the way, in logits,
+from the highest of them to the median of those helped. Where all is calm nothing is believed but what sound alone confirms, as below.
 
 Whether it fits the sound: logistic regression of the confidence in lip-sync and of noise, of clips with their own sound against clips with
 another's, of those levels at which the two can be told apart. The card has the line on which one's own is 1 to e.
@@ -169,7 +169,8 @@ def gate_of(rows):
     gate["least_heard"] = max(float(np.quantile(given[its, 3], 0.99)) for its in foreign if its.any()) + 0.05
     needed = gate["least_calm"] + noise / (NOISY_DB[1] - NOISY_DB[0]) * (gate["least"] - gate["least_calm"])
     fits = given[:, 4] >= gate["least_sync"] - gate["sync_per_db"] * noise
-    is_open = enough & ((odds(logits) >= needed) & fits | (given[:, 3] >= gate["least_heard"]))
+    sure = (noise > 0) & (odds(logits) >= needed)
+    is_open = enough & (sure & fits | (given[:, 3] >= gate["least_heard"]))
     seen = {}
     for (_, _, name, level), enough_words, good, is_open in zip(rows, enough, helps, is_open):
         one = seen.setdefault(f"{name}, {'clean' if level is None else f'{level} dB'}", {"clips": 0, "with_words": 0, "helped": 0, "open": 0, "open_not_helped": 0})
