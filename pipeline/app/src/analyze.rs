@@ -35,7 +35,7 @@ use crate::{
     error::{Error, Result},
     fault,
     publish::Sender,
-    supervise,
+    supervise, uri,
 };
 use credentials::Anchors;
 use graph::{Graph, Step};
@@ -79,7 +79,7 @@ pub fn run(analyze: &Analyze) -> Result<ExitCode> {
     // A playlist from elsewhere names what it likes, and neither files nor devices are for it. Where files are analysed
     // beside, they stay open.
     if inputs.iter().flatten().all(|input| input.file.is_none()) {
-        supervise::forbid_files(&input::SCHEMES);
+        supervise::forbid_files(&uri::SCHEMES);
     }
     stop_on_ctrl_c();
     let (mut failed, mut met) = (false, false);

@@ -28,7 +28,10 @@ mod senses;
 mod service;
 mod streams;
 pub mod supervise;
+mod sync;
 mod topics;
+mod uri;
+mod wall;
 mod webhook;
 mod worker;
 

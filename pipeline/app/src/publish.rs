@@ -4,7 +4,7 @@
 use std::{
     path::Path,
     sync::mpsc,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use polygraph_core::event::{Epoch, Event, Numbering, StreamId};
@@ -17,6 +17,7 @@ use ulid::Ulid;
 use crate::{
     cli::{Connection, Kafka},
     error::Result,
+    wall,
 };
 
 /// How long a message may wait while the analysis still runs: what counts for users is the wait after its end.
@@ -140,8 +141,7 @@ pub struct Announcer {
 impl Announcer {
     /// For the process of this name.
     pub fn new(name: &str) -> Self {
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let epoch = Epoch::of_connection(Ulid::new().to_string(), u64::try_from(now_ns).unwrap_or(u64::MAX));
+        let epoch = Epoch::of_connection(Ulid::new().to_string(), wall::now_ns());
         Self { numbering: Numbering::new(StreamId::new(name), epoch), began: Instant::now() }
     }
 

@@ -7,7 +7,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use clap::Args;
@@ -16,6 +16,7 @@ use gstpolygraph::meta;
 use polygraph_core::results::{Heard, MOUTH_SIDE, Mouth, SpeechWindow};
 use serde::Serialize;
 
+use crate::sync::lock;
 use crate::{
     analyze,
     error::{Error, Result},
@@ -131,7 +132,7 @@ fn cut(path: &Path) -> Result<Clip, String> {
     // Nobody holds on to a clip whose pipeline has ended.
     let _ = pipeline.set_state(gst::State::Null);
     ended.map_err(|error| error.message().to_owned())??;
-    Ok(std::mem::take(&mut *clip.lock().unwrap_or_else(PoisonError::into_inner)))
+    Ok(std::mem::take(&mut *lock(&clip)))
 }
 
 fn wait(pipeline: &gst::Pipeline) -> Result<(), String> {
@@ -159,7 +160,7 @@ fn connect(source: &gst::Element, analyzer: &gst::Element, clip: &Arc<Mutex<Clip
             let clip = clip.clone();
             out.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
                 if let Some(buffer) = info.buffer() {
-                    take(&mut clip.lock().unwrap_or_else(PoisonError::into_inner), buffer);
+                    take(&mut lock(&clip), buffer);
                 }
                 gst::PadProbeReturn::Ok
             });

@@ -29,7 +29,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::Args;
 use polygraph_delivery::{Courier, CourierConfig, Notice, ProducerConfig};
@@ -248,10 +248,4 @@ fn finish(hub: Arc<Hub>) {
         // A stream that didn't stop holds it; its store and spool end with the process, and lose nothing accepted.
         Err(_) => errln!("polygraph: a stream still holds the outputs; what was accepted is on disk"),
     }
-}
-
-/// Milliseconds since 1970.
-pub(crate) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use polygraph_core::event::StreamId;
@@ -13,6 +13,7 @@ use polygraph_delivery::{Board, ProducerConfig, Wish, create_fleet_topics};
 use crate::cli::{Connection, seconds};
 use crate::error::{Error, Result};
 use crate::publish::config;
+use crate::{uri, wall};
 
 /// `polygraph streams`.
 #[derive(Subcommand)]
@@ -181,7 +182,7 @@ fn lines(wishes: Vec<Wish>, status: &BTreeMap<String, Vec<u8>>, members: &[Strin
 impl Line {
     fn told(&self) -> String {
         let wanted = match (&self.wanted, &self.invalid) {
-            (Some(wanted), _) => without_secrets(&wanted.uri),
+            (Some(wanted), _) => uri::shown(&wanted.uri),
             (None, Some(why)) => format!("not valid: {why}"),
             (None, None) => "not wanted".into(),
         };
@@ -198,18 +199,8 @@ impl Line {
     }
 
     fn age(&self) -> u64 {
-        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        self.actual.as_ref().map_or(0, |actual| now_ms.saturating_sub(actual.since_ms) / 1000)
+        self.actual.as_ref().map_or(0, |actual| wall::now_ms().saturating_sub(actual.since_ms) / 1000)
     }
-}
-
-/// A URI without user, password and query, which may hold keys.
-fn without_secrets(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else { return uri.to_owned() };
-    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}/{path}")
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::{
         mpsc::{Receiver, SyncSender, sync_channel},
     },
     thread::JoinHandle,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use curl::easy::{Easy, List};
@@ -21,6 +21,8 @@ use polygraph_core::rules::Webhook;
 use sha2::Sha256;
 
 use crate::error::{Error, Result};
+use crate::service::config::Secret;
+use crate::wall;
 
 /// Events that wait at most; further ones are given up and counted, for a stream never waits for a webhook.
 const MOST_WAITING: usize = 1024;
@@ -94,16 +96,12 @@ impl Hook {
     }
 }
 
-/// `env:NAME` or `file:PATH`.
+/// The key of signatures, from `env:NAME` or `file:PATH`.
 fn secret(source: &str) -> Result<Vec<u8>> {
-    let missing = |why: std::io::Error| Error::File { path: format!("the webhook's secret, {source}"), why };
-    if let Some(name) = source.strip_prefix("env:") {
-        let value = std::env::var_os(name).filter(|value| !value.is_empty());
-        let value = value.ok_or_else(|| missing(std::io::Error::other("this variable is not set")))?;
-        return Ok(value.into_encoded_bytes());
-    }
-    let text = std::fs::read_to_string(source.trim_start_matches("file:")).map_err(missing)?;
-    Ok(text.trim_end().as_bytes().to_vec())
+    let missing =
+        |why: String| Error::File { path: format!("the webhook's secret, {source}"), why: std::io::Error::other(why) };
+    let key = Secret::from(source.to_owned()).value().map_err(missing)?;
+    if key.is_empty() { Err(missing("it is empty".into())) } else { Ok(key.into_bytes()) }
 }
 
 struct Poster {
@@ -185,7 +183,7 @@ impl Poster {
         let mut headers = List::new();
         headers.append("Content-Type: application/cloudevents+json")?;
         headers.append(concat!("User-Agent: polygraph/", env!("CARGO_PKG_VERSION")))?;
-        let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let seconds = wall::now().as_secs();
         headers.append(&format!("X-Polygraph-Timestamp: {seconds}"))?;
         if let Some(signature) = self.secret.as_ref().and_then(|secret| sign(secret, seconds, event)) {
             headers.append(&format!("X-Polygraph-Signature: sha256={signature}"))?;

@@ -17,11 +17,9 @@ use ulid::Ulid;
 use crate::{
     cli::Analyze,
     error::{Error, Result},
+    uri::{self, SCHEMES},
+    wall,
 };
-
-/// Schemes that are opened; anything else could reach devices or run programs.
-pub const SCHEMES: [&str; 11] =
-    ["rtsp", "rtsps", "rtspt", "rtspu", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp"];
 
 /// An input that may be opened.
 pub struct Input {
@@ -51,7 +49,7 @@ impl Input {
         };
         let name = StreamId::new(&match &file {
             Some(path) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            None => without_secrets(&uri),
+            None => name(&uri),
         });
         let stream = analyze.stream_id.as_deref().map_or_else(|| name.clone(), StreamId::new);
         Ok(Self { given: shown(given), uri, name, stream, file })
@@ -60,7 +58,7 @@ impl Input {
     /// The epoch that its events belong to. Reads a file to its end: its content is its identity.
     pub fn epoch(&self, analyze: &Analyze) -> Result<Epoch> {
         let Some(path) = &self.file else {
-            return Ok(Epoch::of_connection(Ulid::new().to_string(), nanoseconds(SystemTime::now())));
+            return Ok(Epoch::of_connection(Ulid::new().to_string(), wall::now_ns()));
         };
         let content = sha256(path).map_err(|error| Error::input(&self.given, error.to_string()))?;
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(Error::file(path))?;
@@ -142,20 +140,15 @@ fn checked_uri(given: &str, scheme: &str, rest: &str) -> Result<String> {
 }
 
 /// Host and path of a URI: no user, password or query, which may hold keys.
-fn without_secrets(uri: &str) -> String {
+fn name(uri: &str) -> String {
     let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
-    let rest = rest.split(['?', '#']).next().unwrap_or(rest);
-    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{host}/{path}").trim_end_matches('/').to_owned()
+    uri::host_and_path(rest).trim_end_matches('/').to_owned()
 }
 
-/// What may be printed of an input.
+/// What may be printed of an input: a file as it was given.
 fn shown(given: &str) -> String {
-    match given.split_once("://") {
-        Some((scheme, _)) if !scheme.eq_ignore_ascii_case("file") => format!("{scheme}://{}", without_secrets(given)),
-        _ => given.to_owned(),
-    }
+    let is_file = given.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"));
+    if is_file { given.to_owned() } else { uri::shown(given) }
 }
 
 fn sha256(path: &Path) -> io::Result<[u8; 32]> {
@@ -180,12 +173,12 @@ mod tests {
 
     #[test]
     fn secrets_are_neither_shown_nor_sent() {
-        for (uri, name) in [
+        for (uri, named) in [
             ("rtsp://user:pass@cam.example:554/live/1?token=abc", "cam.example:554/live/1"),
             ("https://host/a.m3u8#x", "host/a.m3u8"),
             ("udp://239.0.0.1:5000", "239.0.0.1:5000"),
         ] {
-            assert_eq!(without_secrets(uri), name);
+            assert_eq!(name(uri), named);
             assert!(!shown(uri).contains("pass") && !shown(uri).contains("abc"));
         }
     }

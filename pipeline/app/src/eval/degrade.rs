@@ -11,16 +11,14 @@ use std::{
 
 use gst::{ElementFactory, prelude::*};
 use gst_video::{VideoFrameRef, VideoInfo, prelude::*};
-use gstpolygraph::{
-    analyser::lock,
-    meta::{update_video, video_results},
-};
+use gstpolygraph::meta::{update_video, video_results};
 use polygraph_core::evaluation::Random;
 
 use super::{
     condition::Condition,
     observe::{Shown, moment},
 };
+use crate::sync::lock;
 
 /// Standard deviation of the noise in luma, in levels of 255; chroma gets half.
 const SIGMA: f64 = 8.0;

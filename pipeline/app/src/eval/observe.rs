@@ -8,7 +8,7 @@ use std::{
 
 use gst_app::{AppSink, AppSinkCallbacks};
 use gst_video::{VideoColorMatrix, VideoFrameRef, VideoInfo, prelude::*};
-use gstpolygraph::{analyser::lock, meta::video_results};
+use gstpolygraph::meta::video_results;
 use polygraph_core::{
     evaluation::Skin,
     geometry::Point,
@@ -19,6 +19,7 @@ use super::{
     outcome::{Seen, Traits},
     still::Area,
 };
+use crate::sync::lock;
 
 /// From item to item of a pipeline of stills: so far that neither a track nor a window of two seconds joins two.
 pub const SPACING_NS: u64 = 10_000_000_000;

@@ -10,7 +10,7 @@ use std::{
 use gst::{ElementFactory, prelude::*};
 use gst_app::{AppSink, AppSinkCallbacks, AppSrc};
 use gst_video::{VideoColorimetry, VideoFormat, VideoInfo};
-use gstpolygraph::{analyser::lock, meta::video_results};
+use gstpolygraph::meta::video_results;
 use polygraph_core::results::VideoResults;
 use polygraph_models::Provider;
 
@@ -25,6 +25,7 @@ use crate::{
         still::{self, Planes},
         stills::buffer,
     },
+    sync::lock,
 };
 
 /// Between two looks whether a source has room again, and whether anything failed.

@@ -26,6 +26,7 @@ use super::{
     condition::Condition,
     manifest::{Item, Manifest, Split},
 };
+use crate::sync::lock;
 use crate::{
     analyze,
     cli::Eval,
@@ -91,11 +92,11 @@ fn all(eval: &Eval, condition: Condition, items: &[(usize, &Item)]) -> Result<Op
                     }
                     match judge::item(item, condition, eval.provider) {
                         Ok(heard) => {
-                            found.lock().unwrap_or_else(PoisonError::into_inner).insert(*number, heard);
+                            lock(&found).insert(*number, heard);
                         }
                         Err(error) => {
                             next.store(items.len(), Ordering::Relaxed);
-                            failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                            lock(&failure).get_or_insert(error);
                         }
                     }
                 }

@@ -2,13 +2,15 @@
 //! How far the scores of each stream lie from those that its networks were calibrated on.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 
 use polygraph_core::drift::Drift;
 use polygraph_core::record::Frame;
 use polygraph_models::card::Task;
 use polygraph_models::cards;
 use prometheus::GaugeVec;
+
+use crate::sync::lock;
 
 /// The networks whose scores are watched.
 const WATCHED: [Task; 3] = [Task::FaceForensics, Task::LipSync, Task::VoiceForensics];
@@ -38,7 +40,7 @@ impl Drifts {
 
     /// Takes what a frame's networks told.
     pub fn take(&self, stream: &str, frame: &Frame) {
-        let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut streams = lock(&self.streams);
         if !streams.contains_key(stream) {
             streams.insert(stream.to_owned(), self.networks.iter().map(|(_, _, drift)| drift.clone()).collect());
         }
@@ -52,7 +54,7 @@ impl Drifts {
 
     /// A stream was removed.
     pub fn forget(&self, stream: &str) {
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner).remove(stream);
+        lock(&self.streams).remove(stream);
         for (_, network, _) in &self.networks {
             // One that never had scores enough is no error.
             let _ = self.gauge.remove_label_values(&[stream, network]);

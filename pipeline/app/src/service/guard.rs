@@ -6,43 +6,14 @@
 //! moment later; HTTP is opened through [`super::proxy`], which does so for every request, those of playlists and
 //! redirects too.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use gst::glib;
 use ipnet::IpNet;
 
 use super::config::Allow;
-
-/// A host as it stands in a URI.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Host {
-    Name(String),
-    Address(IpAddr),
-}
-
-impl Host {
-    fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("`{text}` is no host");
-        if let Some(inner) = text.strip_prefix('[') {
-            let inner = inner.strip_suffix(']').ok_or_else(bad)?;
-            return inner.parse::<Ipv6Addr>().map(|ip| Self::Address(ip.into())).map_err(|_| bad());
-        }
-        if let Ok(ip) = text.parse::<IpAddr>() {
-            return Ok(Self::Address(ip));
-        }
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
-        if text.is_empty() || text.len() > 253 || !text.chars().all(plain) {
-            return Err(bad());
-        }
-        // 2130706433 and 0x7f.1 are 127.0.0.1 to resolvers, and to nobody who means well.
-        let last = text.trim_end_matches('.').rsplit('.').next().unwrap_or_default();
-        if last.starts_with(|c: char| c.is_ascii_digit()) {
-            return Err(bad());
-        }
-        Ok(Self::Name(text.trim_end_matches('.').to_ascii_lowercase()))
-    }
-}
+use crate::uri::{self, Host};
 
 /// The allow-list.
 #[derive(Clone, Debug)]
@@ -125,7 +96,7 @@ impl Guard {
         if scheme == "test" {
             return Ok(());
         }
-        match host(uri)? {
+        match uri::host(uri)? {
             Some((Host::Name(name), _)) => self.name(&name),
             Some((Host::Address(ip), _)) => self.address(&ip, false),
             // A listener of SRT has none: it waits at this machine.
@@ -146,7 +117,7 @@ impl Guard {
         if matches!(scheme.as_str(), "file" | "test" | "http" | "https") {
             return Ok(uri.to_owned());
         }
-        let Some((Host::Name(name), port)) = host(uri)? else { return Ok(uri.to_owned()) };
+        let Some((Host::Name(name), port)) = uri::host(uri)? else { return Ok(uri.to_owned()) };
         let addresses = self.resolve(&name, port.unwrap_or(554))?;
         // Certificates are made out to names.
         if matches!(scheme.as_str(), "rtsps" | "rtmps") {
@@ -157,7 +128,7 @@ impl Guard {
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
-        let place = host_range(uri).ok_or("a URI needs a host after ://")?;
+        let place = uri::host_range(uri).ok_or("a URI needs a host after ://")?;
         let mut opened = uri.to_owned();
         opened.replace_range(place, &address);
         Ok(opened)
@@ -232,43 +203,6 @@ fn is_special(address: &IpAddr) -> bool {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_link_local() || ip.is_unspecified() || ip.is_broadcast(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unspecified() || ip.is_unicast_link_local(),
     }
-}
-
-/// Where in a URI its host stands.
-fn host_range(uri: &str) -> Option<std::ops::Range<usize>> {
-    let start = uri.find("://")? + 3;
-    let end = uri[start..].find(['/', '?', '#']).map_or(uri.len(), |end| start + end);
-    let host = uri[start..end].rfind('@').map_or(start, |user| start + user + 1);
-    let length = match uri[host..end].strip_prefix('[') {
-        Some(rest) => rest.find(']')? + 2,
-        None => uri[host..end].find(':').unwrap_or(end - host),
-    };
-    Some(host..host + length)
-}
-
-/// Host and port of a URI; `None` where there is no host. Stricter than GStreamer's parsers, so that none of them can
-/// see another host in it.
-fn host(uri: &str) -> Result<Option<(Host, Option<u16>)>, String> {
-    let bad = || "a URI needs a host after ://, and no odd characters".to_owned();
-    let place = host_range(uri).ok_or_else(bad)?;
-    let authority_end = uri[place.start..].find(['/', '?', '#']).map_or(uri.len(), |end| place.start + end);
-    let authority = &uri[uri.find("://").map_or(0, |at| at + 3)..authority_end];
-    // GStreamer's parser of RTSP reads on behind a `#`, where others see the end of the authority.
-    if authority.matches('@').count() > 1
-        || uri.contains(['\\', '#'])
-        || uri.chars().any(|c| c.is_control() || c == ' ')
-    {
-        return Err(bad());
-    }
-    let port = match uri[place.end..authority_end].strip_prefix(':') {
-        Some(port) => Some(port.parse().map_err(|_| bad())?),
-        None if place.end == authority_end => None,
-        None => return Err(bad()),
-    };
-    if place.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some((Host::parse(&uri[place])?, port)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! call it and are never held up.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use polygraph_core::event::{Event, StreamId};
@@ -15,6 +15,7 @@ use super::{
     evidence::Gallery, guard::Guard, incidents::Incidents, metrics::Metrics, store::Store, timeline::Timeline,
 };
 use crate::supervise::{Shelf, Sink, Status, Wanted};
+use crate::sync::lock;
 
 /// Events that are kept in memory, for those who come back.
 const REMEMBERED: usize = 4096;
@@ -209,8 +210,4 @@ impl Sink for Hub {
     fn admit(&self, wanted: &Wanted) -> Result<String, String> {
         self.guard.admit(&wanted.uri)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

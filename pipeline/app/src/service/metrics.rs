@@ -2,7 +2,7 @@
 //! What Prometheus reads at `/metrics`. Names begin with `polygraph_` and end in their unit; labels are stream, analyser,
 //! reason, kind, network and the like, of which there are as many as there are streams and networks, never more.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use polygraph_core::event::{Data, Event, EventData};
@@ -22,6 +22,7 @@ use super::hub::kind;
 use super::processes::wire::Network;
 use crate::metrics::delivery;
 use crate::supervise::Status;
+use crate::sync::lock;
 
 /// From 10 ms, which is a face's detection, to 10 s, which is a source that came back.
 const DELAYS: [f64; 11] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0];
@@ -327,7 +328,7 @@ impl Metrics {
     /// What the encoder says.
     pub fn text(&self, readings: &Readings<'_>) -> prometheus::Result<String> {
         // What is copied is begun anew for each scrape, which two at once would both do.
-        let _alone = self.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        let _alone = lock(&self.scraping);
         self.read_streams(readings.streams);
         self.read_networks(readings);
         if let Some(counts) = readings.store {

@@ -27,6 +27,7 @@ use super::hub::Hub;
 use super::proxy;
 use crate::error::{Error, Result};
 use crate::supervise::{Sink, Status};
+use crate::sync::lock;
 use wire::{Hello, Network, Order, Report};
 
 /// A worker that says nothing for so long hangs, and is ended. It says something twice a second.
@@ -162,7 +163,7 @@ impl Processes {
             inner.orders = None;
             worker.news.notify_all();
         }
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        let threads = std::mem::take(&mut *lock(&self.threads));
         // Each thread has deadlines of its own.
         threads.into_iter().for_each(|thread| drop(thread.join()));
     }
@@ -180,7 +181,7 @@ impl Inner {
 
 impl Worker {
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.inner)
     }
 
     /// Keeps a process running until the service ends.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use polygraph_core::load::Rates;
@@ -18,6 +18,7 @@ use super::hub::Hub;
 use super::processes::{Processes, Remote};
 use crate::error::{Error, Result};
 use crate::supervise::{Sink, Status, Stream};
+use crate::sync::lock;
 
 /// How long one stream may take to stop.
 const STOP: Duration = Duration::from_secs(5);
@@ -263,7 +264,7 @@ impl Streams {
         let config = (self.read)()?;
         let mut changed = Changed::default();
         {
-            let mut old = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut old = lock(&self.config);
             let sections = [
                 ("http", old.http != config.http),
                 ("store", old.store != config.store),
@@ -332,11 +333,11 @@ impl Streams {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Entry>> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.entries)
     }
 
     fn change(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.changing)
     }
 
     fn valid(&self, config: &StreamConfig) -> Result<(), Refusal> {

@@ -12,6 +12,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::wall;
+
 /// Analysed pictures: ten minutes at five a second.
 const MOST_POINTS: usize = 3000;
 const MOST_WORDS: usize = 100;
@@ -197,7 +199,7 @@ impl Timeline {
             EventData::Stream(stream) => {
                 let (what, why) = (stream.content.state.as_str().to_owned(), stream.content.reason.clone());
                 // By our clock: a stream that is gone has no time of its own.
-                push(&mut self.states, Mark { at_ms: super::now_ms(), what, why }, MOST_MARKS);
+                push(&mut self.states, Mark { at_ms: wall::now_ms(), what, why }, MOST_MARKS);
             }
             #[allow(unreachable_patterns, reason = "kinds that come later are in the event stream all the same")]
             _ => {}

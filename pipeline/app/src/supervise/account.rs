@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! What a stream's thread shares with whoever asks how the stream is.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use polygraph_core::accounting::Counters;
@@ -11,6 +11,7 @@ use polygraph_core::supervision::{Machine, State};
 
 use super::{Status, probe::Probe};
 use crate::graph;
+use crate::sync::lock;
 
 /// What is known between two turns.
 struct Known {
@@ -55,7 +56,7 @@ impl Shared {
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.known)
     }
 
     pub(super) fn ask_to_stop(&self) {

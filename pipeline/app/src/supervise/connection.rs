@@ -2,7 +2,7 @@
 //! One connection to a source: a pipeline, from its start to its end.
 
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use gst::prelude::*;
@@ -10,6 +10,7 @@ use polygraph_core::record::Record;
 use polygraph_core::supervision::{Break, Seen};
 
 use super::{Wanted, hls, probe::Probe, source};
+use crate::sync::lock;
 use crate::{
     evidence::Exhibit,
     fault,
@@ -59,7 +60,7 @@ impl Connection {
         let over = Arc::new(Mutex::new(false));
         let told = Arc::clone(&over);
         media.pipeline.call_async(move |pipeline| {
-            let over = told.lock().unwrap_or_else(PoisonError::into_inner);
+            let over = lock(&told);
             if !*over {
                 // A refusal is an error message on the bus, which says more than the return value.
                 let _ = pipeline.set_state(gst::State::Playing);
@@ -191,7 +192,7 @@ impl Connection {
         // Full, the sink would hold the streaming threads that have to end.
         self.media.sink.set_drop(true);
         self.media.pipeline.call_async(move |pipeline| {
-            *over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            *lock(&over) = true;
             let _ = pipeline.set_state(gst::State::Null);
             if first.swap(true, Relaxed) {
                 late();

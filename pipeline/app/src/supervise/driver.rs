@@ -2,7 +2,7 @@
 //! The thread of a stream: takes what its pipeline gives, asks the machine what to do, and does it.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use polygraph_core::event::{ClockSource, Epoch, Numbering};
 use polygraph_core::incident::Incidents;
@@ -14,7 +14,7 @@ use super::account::Shared;
 use super::connection::{Connection, Taken};
 use super::source::Admits;
 use super::{Sink, Wanted};
-use crate::{evidence::Collector, memory};
+use crate::{evidence::Collector, memory, wall};
 
 /// How long a turn waits for something to happen.
 const TURN: Duration = Duration::from_millis(50);
@@ -168,8 +168,7 @@ impl Driver {
 
     fn open(&mut self) {
         let epoch = Ulid::new().to_string();
-        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-        let begins = Epoch::of_connection(epoch.clone(), u64::try_from(now_ns).unwrap_or(u64::MAX));
+        let begins = Epoch::of_connection(epoch.clone(), wall::now_ns());
         self.numbering = Some(Numbering::new(self.wanted.id.clone(), begins));
         (self.clock, self.end_ns, self.refused) = (ClockSource::Arrival, 0, None);
         self.incidents = Incidents::default();

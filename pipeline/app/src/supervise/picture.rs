@@ -2,12 +2,14 @@
 //! Small pictures of a stream, for people. The streaming thread samples some ten thousand pixels once a second; a JPEG
 //! is made only when somebody asks for one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use gst_video::prelude::*;
 use gst_video::{VideoFrameRef, VideoInfo};
 use image::codecs::jpeg::JpegEncoder;
+
+use crate::sync::lock;
 
 /// Between two pictures.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -93,7 +95,7 @@ impl Gallery {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -4,8 +4,8 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use gst::prelude::*;
 use gst_video::VideoInfo;
@@ -13,6 +13,8 @@ use polygraph_core::event::ClockSource;
 
 use super::picture::{Gallery, Thumbnail};
 use crate::graph::{Connected, stream_time};
+use crate::sync::lock;
+use crate::wall;
 
 /// PTS may lag by so much before the stream counts as begun anew: B-frames of careless muxers step back.
 const BACK: i64 = 1_000_000_000;
@@ -148,8 +150,7 @@ impl Probe {
         if let Some(sent) = sent.and_then(|ntp| ntp.checked_sub(NTP_TO_UNIX_NS)) {
             wall.set(ClockSource::RtcpSr, sent.saturating_sub(start_ns));
         } else if wall.known.is_none() {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-            wall.set(ClockSource::Arrival, u64::try_from(now).unwrap_or(u64::MAX).saturating_sub(start_ns));
+            wall.set(ClockSource::Arrival, wall::now_ns().saturating_sub(start_ns));
         }
         wall.first_ns[usize::from(is_video)].get_or_insert(start_ns);
         wall.date(self.has_video.load(Relaxed));
@@ -263,10 +264,6 @@ impl Connected for Probe {
     }
 
     fn left(self: Arc<Self>, _pad: &gst::Pad) {}
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

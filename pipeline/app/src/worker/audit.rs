@@ -5,12 +5,14 @@
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use polygraph_core::event::Event;
 use serde_json::json;
+
+use crate::sync::lock;
+use crate::wall;
 
 /// The file in a worker's folder.
 const FILE: &str = "audit.ndjson";
@@ -32,7 +34,7 @@ impl Audit {
 
     /// Keeps an event that may not be sent any more.
     pub fn keep(&self, generation: u64, event: &Event) {
-        let mut lost = self.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lost = lock(&self.lost);
         if let Err(error) = self.append(generation, event) {
             if *lost == 0 {
                 errln!("polygraph: {}: {error}", self.path.display());
@@ -45,12 +47,11 @@ impl Audit {
 
     /// Events in it, and events that found no room there.
     pub fn counts(&self) -> (u64, u64) {
-        (self.kept.load(Relaxed), *self.lost.lock().unwrap_or_else(PoisonError::into_inner))
+        (self.kept.load(Relaxed), *lock(&self.lost))
     }
 
     fn append(&self, generation: u64, event: &Event) -> std::io::Result<()> {
-        let time_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-        let line = json!({"time_ms": time_ms, "generation": generation, "event": event});
+        let line = json!({"time_ms": wall::now_ms(), "generation": generation, "event": event});
         let mut file = File::options().create(true).append(true).open(&self.path)?;
         if file.metadata()?.len() > MOST {
             return Err(std::io::Error::other("it is full; move it away"));

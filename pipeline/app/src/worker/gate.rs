@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The way of a stream's events: to Kafka while the stream is ours, to the audit file from then on.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use polygraph_core::event::Event;
 use polygraph_core::profile::Profile;
 use polygraph_delivery::{Courier, Message};
 
 use super::audit::Audit;
+use crate::sync::lock;
 
 /// Where events of one run go.
 pub struct Gate {
@@ -27,7 +28,7 @@ impl Gate {
     /// Sends an event, or keeps it here.
     pub fn event(&self, event: &Event) {
         // Held until the event is in the queue, which takes no disk and no network: none passes after `fence`.
-        let fenced = self.fenced.lock().unwrap_or_else(PoisonError::into_inner);
+        let fenced = lock(&self.fenced);
         if *fenced {
             return self.audit.keep(self.generation, event);
         }
@@ -40,11 +41,11 @@ impl Gate {
 
     /// From here on nothing is sent.
     pub fn fence(&self) {
-        *self.fenced.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *lock(&self.fenced) = true;
     }
 
     /// Whether the stream is another worker's.
     pub fn is_fenced(&self) -> bool {
-        *self.fenced.lock().unwrap_or_else(PoisonError::into_inner)
+        *lock(&self.fenced)
     }
 }

@@ -2,8 +2,8 @@
 //! Runs and stops streams as the group says, and tells how they are.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use polygraph_core::event::Event;
 use polygraph_core::fleet::{Status, Wanted};
@@ -14,7 +14,8 @@ use super::audit::Audit;
 use super::gate::Gate;
 use super::runner::{Listener, Run, Runner};
 use crate::service::metrics::Metrics;
-use crate::supervise;
+use crate::sync::lock;
+use crate::{supervise, wall};
 
 /// How long streams may take to stop before others run them: a hand-over is over within five seconds.
 const STOP: Duration = Duration::from_secs(3);
@@ -50,7 +51,7 @@ struct Voice {
 
 impl Voice {
     fn say(&self, state: &str, reason: Option<String>) {
-        let since_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+        let since_ms = wall::now_ms();
         let Self { worker, generation, .. } = self;
         let status =
             Status { worker: worker.clone(), generation: *generation, state: state.to_owned(), reason, since_ms };
@@ -88,7 +89,7 @@ impl Crew {
     }
 
     fn runs(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.runs)
     }
 
     fn voice(&self, stream: &str, generation: u64) -> Arc<Voice> {

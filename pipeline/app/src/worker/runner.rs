@@ -11,6 +11,7 @@ use polygraph_models::Provider;
 
 use crate::error::{Error, Result};
 use crate::graph::Analysis;
+use crate::uri::{self, Host};
 use crate::{analyze, supervise};
 
 /// Hears what a stream has to say; never waits.
@@ -43,7 +44,7 @@ pub trait Run: Send {
 /// Makes GStreamer and our elements ready, and sees to it that playlists open no files.
 pub fn init() -> Result<()> {
     analyze::init()?;
-    supervise::forbid_files(&SCHEMES);
+    supervise::forbid_files(&uri::SCHEMES);
     Ok(())
 }
 
@@ -67,22 +68,22 @@ impl Places {
     /// Checks a URI, and gives it as it may be opened.
     fn admit(&self, uri: &str) -> Result<String, String> {
         let Some((scheme, rest)) = uri.split_once("://") else { return self.file(Path::new(uri)) };
-        match scheme.to_ascii_lowercase().as_str() {
-            "file" => self.file(Path::new(rest)),
-            "rtsp" | "rtsps" | "rtspt" | "rtspu" | "rtmp" | "rtmps" | "http" | "https" | "srt" | "udp" | "rtp" => {
-                // GStreamer's parser of RTSP reads on behind it.
-                if rest.contains('#') {
-                    return Err("a URI may have no #; write %23 in a password".to_owned());
-                }
-                let host = host(rest);
-                let allowed =
-                    self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(host));
-                allowed
-                    .then(|| uri.to_owned())
-                    .ok_or_else(|| format!("streams from {host} are not allowed here: --allow-hosts"))
-            }
-            other => Err(format!("`{other}` is not opened")),
+        let scheme = scheme.to_ascii_lowercase();
+        if scheme == "file" {
+            return self.file(Path::new(rest));
         }
+        if !uri::SCHEMES.contains(&scheme.as_str()) {
+            return Err(format!("`{scheme}` is not opened"));
+        }
+        let host = match uri::host(uri)? {
+            Some((Host::Name(name), _)) => name,
+            Some((Host::Address(address), _)) => address.to_string(),
+            None => String::new(),
+        };
+        if self.hosts.is_empty() || self.hosts.iter().any(|allowed| allowed.eq_ignore_ascii_case(&host)) {
+            return Ok(uri.to_owned());
+        }
+        Err(format!("streams from {host} are not allowed here: --allow-hosts"))
     }
 
     fn file(&self, path: &Path) -> Result<String, String> {
@@ -93,19 +94,6 @@ impl Places {
         Err(format!("{} may not be opened here: --allow-files", path.display()))
     }
 }
-
-/// The host of what follows `://`.
-fn host(rest: &str) -> &str {
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match host.strip_prefix('[') {
-        Some(address) => address.split(']').next().unwrap_or(address),
-        None => host.split(':').next().unwrap_or(host),
-    }
-}
-
-/// What GStreamer may open, whatever a playlist names.
-const SCHEMES: [&str; 11] = ["rtsp", "rtsps", "rtspt", "rtspu", "rtmp", "rtmps", "http", "https", "srt", "udp", "rtp"];
 
 /// Streams by [`supervise`]: one thread, one pipeline and one state machine each.
 pub struct Supervised {

@@ -3,7 +3,7 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex},
 };
 
 use gst::prelude::*;
@@ -21,6 +21,7 @@ use super::super::{
     manifest::Item,
 };
 use crate::error::{Error, Result};
+use crate::sync::lock;
 
 const RATE: usize = 16_000;
 const CAPS: &str = "audio/x-raw,format=F32LE,layout=interleaved,rate=16000,channels=1";
@@ -138,7 +139,7 @@ fn hear(samples: &[f32], condition: Condition, provider: Provider) -> Result<Hea
     let seen = Arc::clone(&known);
     pad.add_probe(gst::PadProbeType::BUFFER, move |_, info| {
         let found = info.buffer().and_then(|buffer| audio_results(buffer)).and_then(|results| results.synthetic);
-        let mut last = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&seen);
         *last = later(*last, found);
         gst::PadProbeReturn::Ok
     });
@@ -163,7 +164,7 @@ fn hear(samples: &[f32], condition: Condition, provider: Provider) -> Result<Hea
         Some(message) => return Err(Error::GStreamer(why(&message))),
         None => return Err(failed("a recording was not heard to its end within a minute")),
     }
-    let last = known.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let last = lock(&known).take();
     Ok(match last {
         Some(Synthetic { logit: Some(logit), signs, .. }) => Heard::Judged { logit: f64::from(logit), signs },
         Some(Synthetic { reason_not, .. }) => Heard::NotJudged { reason: reason_not },

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use axum::extract::{ConnectInfo, MatchedPath, Request, State};
@@ -20,6 +20,8 @@ use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
 
 use super::{App, problem::Problem};
 use crate::service::config::{Http, Role};
+use crate::sync::lock;
+use crate::wall;
 
 /// An answer that takes longer is given up.
 const LONGEST: Duration = Duration::from_secs(20);
@@ -65,7 +67,7 @@ impl Gate {
 
     /// Whether an address may ask once more; a token bucket each.
     fn has_room(&self, address: IpAddr, now: Instant) -> bool {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = lock(&self.buckets);
         let full = self.per_second * BURST;
         if buckets.len() >= MOST_ADDRESSES {
             // Whoever has been away for so long has a full bucket anyhow.
@@ -136,7 +138,7 @@ pub struct Audit(pub Mutex<File>);
 
 impl Audit {
     fn write(&self, entry: &serde_json::Value) {
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut file = lock(&self.0);
         if writeln!(file, "{entry}").is_err() {
             errln!("polygraph: the audit log can't be written: {entry}");
         }
@@ -177,7 +179,7 @@ pub async fn pass(
     // What the gate refused to strangers is in the metrics: written down, anybody could fill the disk with it.
     if changes(&method) && who.is_some() && status != StatusCode::TOO_MANY_REQUESTS.as_u16() {
         let entry = serde_json::json!({
-            "at_ms": crate::service::now_ms(), "who": who, "from": address.ip(), "method": method.as_str(),
+            "at_ms": wall::now_ms(), "who": who, "from": address.ip(), "method": method.as_str(),
             "path": path.chars().take(LONGEST_PATH).collect::<String>(), "status": status,
         });
         let app = Arc::clone(&app);

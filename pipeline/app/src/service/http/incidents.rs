@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::{App, Shared, gate::Caller, problem::Problem};
 use crate::service::incidents::{Incident, Note};
+use crate::wall;
 
 /// Which incidents.
 #[derive(Debug, Deserialize)]
@@ -86,7 +87,7 @@ async fn note(
     by: Caller,
     text: String,
 ) -> Result<Json<Incident>, Problem> {
-    let note = Note { by: by.name, at_ms: crate::service::now_ms(), text };
+    let note = Note { by: by.name, at_ms: wall::now_ms(), text };
     let noted = spawn_blocking(move || app.hub.incidents.note(&id, acknowledge, note)).await?;
     noted.map_err(Problem::failed)?.map(Json).ok_or_else(|| Problem::unknown("such incident"))
 }

@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use super::{App, Shared, problem::Problem, view::StreamView};
 use crate::service::config::StreamConfig;
 use crate::service::timeline::Timeline;
+use crate::sync::lock;
 
 /// All streams and how they are.
 pub async fn list(State(app): Shared) -> Result<Json<Vec<StreamView>>, Problem> {
@@ -76,7 +77,7 @@ pub async fn timeline(
 ) -> Result<Json<Timeline>, Problem> {
     let Query(Since { since_ms }) = since?;
     let Some(timeline) = app.hub.timeline(&id) else { return Err(Problem::unknown("such stream")) };
-    let timeline = timeline.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let timeline = lock(&timeline);
     Ok(Json(timeline.since(since_ms)))
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::service::config::StreamConfig;
 use crate::supervise::Status;
+use crate::uri;
 
 /// A stream and how it is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -53,7 +54,7 @@ pub struct StreamView {
 impl StreamView {
     pub fn new((mut config, from_file, status): (StreamConfig, bool, Status)) -> Self {
         let since = status.since.duration_since(UNIX_EPOCH).unwrap_or_default();
-        config.uri = shown(&config.uri);
+        config.uri = uri::shown(&config.uri);
         let rates = status
             .rates
             .unwrap_or(Rates { analysis_fps: config.analysis_fps, partial_interval_ms: PARTIAL_INTERVALS_MS[0] });
@@ -75,29 +76,6 @@ impl StreamView {
             from_file,
             config,
             counters: status.counters,
-        }
-    }
-}
-
-/// A URI without what may be secret.
-fn shown(uri: &str) -> String {
-    let Some((scheme, rest)) = uri.split_once("://") else { return String::new() };
-    let rest = rest.split(['?', '#']).next().unwrap_or_default();
-    let (authority, path) = rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash));
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    format!("{scheme}://{host}{path}")
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn nothing_secret_is_shown() {
-        for (uri, shown) in [
-            ("rtsp://u:p@cam:554/live/1?token=t", "rtsp://cam:554/live/1"),
-            ("srt://:7000?passphrase=p", "srt://:7000"),
-            ("file:///srv/a.mp4", "file:///srv/a.mp4"),
-        ] {
-            assert_eq!(super::shown(uri), shown);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{self, RecvTimeoutError, SyncSender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use polygraph_core::event::{Event, StreamId};
@@ -22,6 +22,7 @@ use crate::service::{
     proxy,
 };
 use crate::supervise::{self, Shelf, Sink, Status, Stream, Wanted};
+use crate::sync::lock;
 
 /// Reports on their way to the service.
 const MOST_WAITING: usize = 8192;
@@ -233,8 +234,4 @@ fn write(reports: &mpsc::Receiver<Report>, streams: &Streams, engine: &Engine, l
 fn hex(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(DIGITS[usize::from(half)])).collect()
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
