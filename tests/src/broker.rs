@@ -2,10 +2,12 @@
 //! A real Apache Kafka broker: one node in KRaft combined mode, on free ports, in a folder of its own. It can be
 //! killed, as a power cut would, and started again on the same port with the same log.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -136,7 +138,7 @@ impl Broker {
             if guard.is_some() {
                 kafka_log::format(java(STORAGE_TOOL), folder.path(), &more);
             } else {
-                kafka_log::write_empty(&log, 1);
+                kafka_log::write_empty(&log, &kafka_log::fresh_cluster(), 1);
             }
             let mut broker = Self { folder, port, guarded, process: None };
             match broker.launch() {
@@ -302,7 +304,7 @@ impl Cluster {
             let all: [u16; 9] = free_ports();
             let [ports, controllers, seconds] = [0, 3, 6].map(|first| &all[first..first + size]);
             let voters: Vec<_> = (0..size).map(|n| format!("{}@127.0.0.1:{}", n + 1, controllers[n])).collect();
-            let far = far(seconds);
+            let (far, cluster) = (far(seconds), kafka_log::fresh_cluster());
             let broker = |n: usize| {
                 let folder = tempfile::tempdir().expect("a temporary folder for Kafka");
                 let (port, second) = (ports[n], seconds[n]);
@@ -336,7 +338,7 @@ impl Cluster {
                     size.div_ceil(2),
                 );
                 fs::write(folder.path().join("server.properties"), text).expect("server.properties");
-                kafka_log::write_empty(&folder.path().join("log"), n + 1);
+                kafka_log::write_empty(&folder.path().join("log"), &cluster, n + 1);
                 Broker { folder, port, guarded: second, process: None }
             };
             let mut brokers: Vec<_> = (0..size).map(broker).collect();
@@ -366,16 +368,25 @@ pub fn nobody() -> String {
     format!("127.0.0.1:{}", free_port())
 }
 
-/// A port that nobody listens on; somebody else may take it first.
+/// A port that nobody listens on; another process may take it first.
 pub fn free_port() -> u16 {
     let [port] = free_ports();
     port
 }
 
+/// Each is given to one test of this process only, for a broker takes seconds until it binds its own.
 fn free_ports<const N: usize>() -> [u16; N] {
-    // All are held until all are known, so that they differ.
-    let listeners = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound address").port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    [(); N].map(|()| {
+        loop {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let port = listener.local_addr().expect("a bound address").port();
+            if given.insert(port) {
+                return port;
+            }
+        }
+    })
 }
 
 fn append(file: &Path, text: &str) {

@@ -3,8 +3,9 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{self, Command};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::java::java;
 
@@ -14,12 +15,19 @@ pub(crate) const STORAGE_TOOL: &str = "kafka.tools.StorageTool";
 /// Makes the log that `server.properties` in a folder ask for, by Kafka's tool, with more arguments of that.
 pub(crate) fn format(mut tool: Command, folder: &Path, more: &[String]) {
     let formatted = tool
-        .args(["format", "--cluster-id", "AAAAAAAAAAAAAAAAAAAAAQ", "--config"])
+        .args(["format", "--cluster-id", &fresh_cluster(), "--config"])
         .arg(folder.join("server.properties"))
         .args(more)
         .output()
         .expect("java is missing: apt install default-jre-headless (./dev test does)");
     assert!(formatted.status.success(), "Kafka's log: {}", String::from_utf8_lossy(&formatted.stderr));
+}
+
+/// A cluster's id, 22 characters of base64 as Kafka has them. No two clusters have the same: a node that meets another one's
+/// at a port, which changed hands, would take it for its own.
+pub(crate) fn fresh_cluster() -> String {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    format!("{:08x}{:013x}A", process::id(), MADE.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The files of an empty log.
@@ -54,8 +62,9 @@ impl Empty {
     }
 
     /// The properties of a node's log; no two logs may have the same id, of which a digit more or less is one as well.
-    fn properties(&self, node: usize) -> String {
+    fn properties(&self, cluster: &str, node: usize) -> String {
         let line = |line: &str| match line.split_once('=') {
+            Some(("cluster.id", _)) => format!("cluster.id={cluster}\n"),
             Some(("node.id", _)) => format!("node.id={node}\n"),
             Some(("directory.id", id)) => format!("directory.id={node}{}\n", &id[1..]),
             _ => format!("{line}\n"),
@@ -64,10 +73,10 @@ impl Empty {
     }
 }
 
-/// Makes a node's empty log in a folder.
-pub(crate) fn write_empty(log: &Path, node: usize) {
+/// Makes the empty log of a cluster's node in a folder.
+pub(crate) fn write_empty(log: &Path, cluster: &str, node: usize) {
     let empty = Empty::get();
     fs::create_dir_all(log).expect("a folder for Kafka's log");
     fs::write(log.join("bootstrap.checkpoint"), &empty.checkpoint).expect("the start of the log");
-    fs::write(log.join("meta.properties"), empty.properties(node)).expect("the log's properties");
+    fs::write(log.join("meta.properties"), empty.properties(cluster, node)).expect("the log's properties");
 }
