@@ -56,6 +56,16 @@ fn resident(pid: u32) -> Option<u64> {
 #[test]
 #[ignore = "analyses an hour; ./dev test --long"]
 fn an_hour_of_sentences_has_no_drift_and_flat_memory() {
+    an_hour(&[]);
+}
+
+#[test]
+#[ignore = "analyses an hour; ./dev test --long"]
+fn an_hour_of_sentences_with_lips_has_no_drift_and_flat_memory() {
+    an_hour(&["--lip-reading"]);
+}
+
+fn an_hour(arguments: &[&str]) {
     let clips = polygraph_tests::root().join("../shared/media/grid/s1");
     if !clips.is_dir() {
         println!("skipped: {} is not on this machine", clips.display());
@@ -64,7 +74,7 @@ fn an_hour_of_sentences_has_no_drift_and_flat_memory() {
     let folder = tempfile::tempdir().unwrap();
     let film = film(&clips, folder.path());
     let out = folder.path().join("out");
-    let mut run = analyze(&film, &out, &[]);
+    let mut run = analyze(&film, &out, arguments);
     let mut memory = Vec::new();
     while run.is_running() {
         memory.extend(resident(run.pid()));

@@ -26,10 +26,10 @@
  * nothing to the minimum, since nothing waits for text.
  *
  * With its `lips` pad linked to that of `polylips` it also reads the lips of whoever speaks, within the lexicon of the
- * network `speech-reading`. Its text replaces what was heard only where the network's gate opens: where lips alone are
- * sure of what they say, agree with what lips and sound say together, fit the sound, and move; or where they move, and say
- * much the same as the network does by sound alone. `lip_reading` of the
- * transcript says what they said, whether it counted and why; `audio_only_text` what was heard without them. A final waits
+ * network `speech-reading`. Its text replaces what was heard only where the network's gate opens: in noise where lips
+ * alone are sure of what they say, agree with what lips and sound say together, fit the sound, and move; and anywhere
+ * where they move, and say much the same as the network does by sound alone. `lip_reading` of the transcript says what
+ * they said, whether it counted and why; `audio_only_text` what was heard without them. A final waits
  * for its mouths 300 ms at most, in a file until none come for 2 s. Text that was heard in noise while the only mouth was
  * still is marked by `doubt`. Without lips, or where nobody is seen, nothing changes.
  *
