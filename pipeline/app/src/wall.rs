@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-//! This machine's clock: the time since 1970 in UTC, 0 where the clock stands before that.
+//! Wall time: what has passed since 1970 in UTC, 0 for what lies before.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Since 1970.
-pub fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+/// Of a time, in nanoseconds.
+pub fn ns(time: SystemTime) -> u64 {
+    u64::try_from(since(time).as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// Nanoseconds since 1970.
+/// Of a time, in milliseconds.
+pub fn ms(time: SystemTime) -> u64 {
+    u64::try_from(since(time).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// By this machine's clock, in nanoseconds.
 pub fn now_ns() -> u64 {
-    u64::try_from(now().as_nanos()).unwrap_or(u64::MAX)
+    ns(SystemTime::now())
 }
 
-/// Milliseconds since 1970.
+/// By this machine's clock, in milliseconds.
 pub fn now_ms() -> u64 {
-    u64::try_from(now().as_millis()).unwrap_or(u64::MAX)
+    ms(SystemTime::now())
+}
+
+fn since(time: SystemTime) -> Duration {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default()
 }

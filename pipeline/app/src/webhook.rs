@@ -183,7 +183,7 @@ impl Poster {
         let mut headers = List::new();
         headers.append("Content-Type: application/cloudevents+json")?;
         headers.append(concat!("User-Agent: polygraph/", env!("CARGO_PKG_VERSION")))?;
-        let seconds = wall::now().as_secs();
+        let seconds = wall::now_ms() / 1000;
         headers.append(&format!("X-Polygraph-Timestamp: {seconds}"))?;
         if let Some(signature) = self.secret.as_ref().and_then(|secret| sign(secret, seconds, event)) {
             headers.append(&format!("X-Polygraph-Signature: sha256={signature}"))?;

@@ -5,7 +5,6 @@ use std::{
     fs::{self, File},
     io::{self, Read},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use gst::glib;
@@ -62,7 +61,7 @@ impl Input {
         };
         let content = sha256(path).map_err(|error| Error::input(&self.given, error.to_string()))?;
         let modified = fs::metadata(path).and_then(|metadata| metadata.modified()).map_err(Error::file(path))?;
-        Ok(Epoch::of_file(&content, &settings(analyze), nanoseconds(modified)))
+        Ok(Epoch::of_file(&content, &settings(analyze), wall::ns(modified)))
     }
 }
 
@@ -160,11 +159,6 @@ fn sha256(path: &Path) -> io::Result<[u8; 32]> {
             read => hasher.update(&block[..read]),
         }
     }
-}
-
-fn nanoseconds(time: SystemTime) -> u64 {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Streams as the API shows them: without passwords.
 
-use std::time::UNIX_EPOCH;
-
 use polygraph_core::accounting::Counters;
 use polygraph_core::load::{PARTIAL_INTERVALS_MS, Rates};
 use schemars::JsonSchema;
@@ -10,7 +8,7 @@ use serde::Serialize;
 
 use crate::service::config::StreamConfig;
 use crate::supervise::Status;
-use crate::uri;
+use crate::{uri, wall};
 
 /// A stream and how it is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -53,7 +51,6 @@ pub struct StreamView {
 
 impl StreamView {
     pub fn new((mut config, from_file, status): (StreamConfig, bool, Status)) -> Self {
-        let since = status.since.duration_since(UNIX_EPOCH).unwrap_or_default();
         config.uri = uri::shown(&config.uri);
         let rates = status
             .rates
@@ -63,7 +60,7 @@ impl StreamView {
             uri: config.uri.clone(),
             state: status.state.as_str(),
             reason: status.reason,
-            since_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
+            since_ms: wall::ms(status.since),
             epoch: status.epoch,
             clock: status.clock,
             reconnects: status.reconnects,
